@@ -1,0 +1,49 @@
+# The compiler and the flags every target shares.
+#
+# g++ before 14 miscompiles coroutines (GCC bug 106188, and temporaries in awaited expressions are
+# destroyed twice), so it is refused here rather than discovered at run time.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  message(FATAL_ERROR "g++ ${CMAKE_CXX_COMPILER_VERSION} miscompiles coroutines; install clang 19 "
+                      "(apt-get install clang-19) and configure with a preset: cmake --preset dev")
+endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR "clang ${CMAKE_CXX_COMPILER_VERSION} cannot read libstdc++'s std::expected; "
+                      "install clang 19 (apt-get install clang-19)")
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # With a precompiled header ccache needs to be told that its time stamp may differ.
+  set(ENV{CCACHE_SLOPPINESS} "pch_defines,time_macros,include_file_mtime,include_file_ctime")
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+option(FLOTILLA_WERROR "Treat warnings as errors" ON)
+set(FLOTILLA_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined' or 'thread'")
+option(FLOTILLA_FUZZ "Build the libFuzzer entry points" OFF)
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast
+                    -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough)
+if(FLOTILLA_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(FLOTILLA_SANITIZE)
+  add_compile_options(-fsanitize=${FLOTILLA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${FLOTILLA_SANITIZE})
+endif()
+if(FLOTILLA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+endif()
+include_directories(${CMAKE_SOURCE_DIR})
