@@ -6,8 +6,8 @@
 namespace flotilla::detail {
 
 void assertion_failed(const char* expression, const char* file, int line) noexcept {
-  std::fprintf(stderr, "flotilla: assertion failed: %s at %s:%d; this is a bug, please report it\n", expression, file,
-               line);
+  std::fprintf(stderr, "flotilla: assertion failed: %s at %s:%d; this is a bug, please report it\n",
+               expression, file, line);
   std::abort();
 }
 

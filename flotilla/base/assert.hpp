@@ -6,7 +6,7 @@ namespace flotilla::detail {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line) noexcept;
 }
 
-#define FLOTILLA_ASSERT(expression)                                                    \
-  (__builtin_expect(static_cast<bool>(expression), 1)                                  \
-       ? static_cast<void>(0)                                                          \
+#define FLOTILLA_ASSERT(expression)                   \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? static_cast<void>(0)                         \
        : ::flotilla::detail::assertion_failed(#expression, __FILE__, __LINE__))

@@ -6,7 +6,8 @@ namespace flotilla {
 namespace {
 
 TEST(Histogram, PutsEachValueUnderItsUpperBound) {
-  for (std::uint64_t us : {0ULL, 1ULL, 2ULL, 3ULL, 4ULL, 5ULL, 6ULL, 7ULL, 100ULL, 4095ULL, 4096ULL, 60'000'000ULL}) {
+  for (std::uint64_t us :
+       {0ULL, 1ULL, 2ULL, 3ULL, 4ULL, 5ULL, 6ULL, 7ULL, 100ULL, 4095ULL, 4096ULL, 60'000'000ULL}) {
     const std::size_t i = Histogram::index_of(us);
     EXPECT_LE(us, Histogram::upper_bound_us(i)) << us;
     if (i > 0) {

@@ -13,15 +13,15 @@
 namespace flotilla {
 
 enum class Errc : unsigned char {
-  invalid,        // the input is wrong; retrying the same input fails again
-  not_found,      // the named thing does not exist
-  conflict,       // it exists already, or changed meanwhile
-  limit,          // a bound was reached
-  unavailable,    // a peer or the system cannot do it now
-  timeout,        // the deadline passed
-  unsupported,    // understood, but not in this build
-  io,             // the system refused an operation
-  denied,         // not allowed
+  invalid,      // the input is wrong; retrying the same input fails again
+  not_found,    // the named thing does not exist
+  conflict,     // it exists already, or changed meanwhile
+  limit,        // a bound was reached
+  unavailable,  // a peer or the system cannot do it now
+  timeout,      // the deadline passed
+  unsupported,  // understood, but not in this build
+  io,           // the system refused an operation
+  denied,       // not allowed
 };
 
 struct Error {

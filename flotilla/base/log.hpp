@@ -5,10 +5,10 @@
 // Cores do not log: they return what happened.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace flotilla::log {
 

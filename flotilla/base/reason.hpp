@@ -11,24 +11,46 @@
 namespace flotilla {
 
 enum class Reason : std::uint8_t {
-  no_route, not_found, method_not_allowed,
-  no_instance, circuit_open, bulkhead_full, overloaded, rate_limited,
-  connect_failure, reset, bad_answer, timeout,
-  malformed, invalid, refused, key_reused, too_large, conflict,
-  unauthenticated, forbidden, slow_request, unsupported,
-  behind, store_unavailable, draining,
+  no_route,
+  not_found,
+  method_not_allowed,
+  no_instance,
+  circuit_open,
+  bulkhead_full,
+  overloaded,
+  rate_limited,
+  connect_failure,
+  reset,
+  bad_answer,
+  timeout,
+  malformed,
+  invalid,
+  refused,
+  key_reused,
+  too_large,
+  conflict,
+  unauthenticated,
+  forbidden,
+  slow_request,
+  unsupported,
+  behind,
+  store_unavailable,
+  draining,
 };
 inline constexpr std::size_t kReasonCount = static_cast<std::size_t>(Reason::draining) + 1;
 
 // The wire name, as in `reason: circuit-open` and `urn:flotilla:circuit-open`.
 [[nodiscard]] constexpr std::string_view to_string(Reason reason) noexcept {
   constexpr std::array<std::string_view, kReasonCount> names{
-      "no-route", "not-found", "method-not-allowed",
-      "no-instance", "circuit-open", "bulkhead-full", "overloaded", "rate-limited",
-      "connect-failure", "reset", "bad-answer", "timeout",
-      "malformed", "invalid", "refused", "key-reused", "too-large", "conflict",
-      "unauthenticated", "forbidden", "slow-request", "unsupported",
-      "behind", "store-unavailable", "draining"};
+      "no-route",        "not-found",    "method-not-allowed",
+      "no-instance",     "circuit-open", "bulkhead-full",
+      "overloaded",      "rate-limited", "connect-failure",
+      "reset",           "bad-answer",   "timeout",
+      "malformed",       "invalid",      "refused",
+      "key-reused",      "too-large",    "conflict",
+      "unauthenticated", "forbidden",    "slow-request",
+      "unsupported",     "behind",       "store-unavailable",
+      "draining"};
   return names[static_cast<std::size_t>(reason)];
 }
 

@@ -30,5 +30,7 @@ using RouteName = Strong<struct RouteNameTag, std::string>;
 
 template <class Tag, class Rep>
 struct std::hash<flotilla::Strong<Tag, Rep>> {
-  std::size_t operator()(const flotilla::Strong<Tag, Rep>& s) const noexcept { return std::hash<Rep>{}(s.value()); }
+  std::size_t operator()(const flotilla::Strong<Tag, Rep>& s) const noexcept {
+    return std::hash<Rep>{}(s.value());
+  }
 };

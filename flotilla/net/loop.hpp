@@ -1,0 +1,111 @@
+// One event loop per thread: epoll, a lazy timer wheel, a queue of coroutines to resume, and a door for
+// other threads.
+//
+// Ownership: a Loop owns its descriptors and its read buffer; sources (channels, listeners, ...) register
+// themselves and must be gone before it is. Threads: everything but post(), stop() and the constructor
+// belongs to the thread that called run(). Limits: 256 events a turn; the read buffer is 64 KiB; the
+// number of posted functions is not bounded here, posters bound themselves.
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "flotilla/base/error.hpp"
+#include "flotilla/base/time.hpp"
+#include "flotilla/net/core/timer_wheel.hpp"
+
+namespace flotilla::net {
+
+// Something with a descriptor in the epoll set.
+class EventSource {
+ public:
+  EventSource() = default;
+  EventSource(const EventSource&) = delete;
+  EventSource& operator=(const EventSource&) = delete;
+  virtual ~EventSource() = default;
+  virtual void on_events(std::uint32_t events) = 0;
+};
+
+// A suspended coroutine that shall be resumed in this or the next turn. Unlinks itself when destroyed,
+// so a cancelled coroutine is never resumed.
+class ReadyNode {
+ public:
+  ReadyNode() = default;
+  ReadyNode(const ReadyNode&) = delete;
+  ReadyNode& operator=(const ReadyNode&) = delete;
+  ~ReadyNode() { unlink(); }
+
+ private:
+  friend class Loop;
+  void unlink() noexcept {
+    if (prev_ != nullptr) {
+      prev_->next_ = next_;
+      next_->prev_ = prev_;
+      prev_ = next_ = nullptr;
+    }
+  }
+  ReadyNode* prev_ = nullptr;
+  ReadyNode* next_ = nullptr;
+  std::coroutine_handle<> handle_;
+};
+
+class Loop {
+ public:
+  static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
+
+  static Result<std::unique_ptr<Loop>> create();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  // Serves events until stop(). The loop is `current()` on this thread meanwhile.
+  void run();
+  // Any thread. run() returns at the end of its turn.
+  void stop();
+  // Any thread. Runs `function` on the loop's thread; functions from one thread keep their order.
+  void post(std::move_only_function<void()> function);
+
+  // The time of this turn.
+  [[nodiscard]] Instant now() const noexcept { return now_; }
+  [[nodiscard]] static Loop* current() noexcept;
+
+  void arm(Timer& timer, Instant deadline) noexcept { wheel_.arm(timer, deadline); }
+  // Resumes `handle` after the current event, unless `node` is destroyed first.
+  void make_ready(ReadyNode& node, std::coroutine_handle<> handle) noexcept;
+
+  // For sources. Registration fails only for want of kernel memory.
+  [[nodiscard]] bool watch(int fd, std::uint32_t events, EventSource& source) noexcept;
+  void rewatch(int fd, std::uint32_t events, EventSource& source) noexcept;
+  void unwatch(int fd) noexcept;
+  // Deletes `source` after this turn's events, some of which may still name it.
+  void retire(std::unique_ptr<EventSource> source);
+
+  // One buffer for whoever reads now; its content is valid until the next await.
+  [[nodiscard]] std::span<char> read_buffer() noexcept { return {read_buffer_.get(), kReadBufferSize}; }
+
+ private:
+  Loop(int epoll_fd, int wake_fd);
+  [[nodiscard]] int wait_millis() const noexcept;
+  void run_posted();
+  void resume_ready();
+
+  class Wakeup;
+  int epoll_fd_;
+  std::unique_ptr<Wakeup> wakeup_;
+  Instant now_;
+  TimerWheel wheel_;
+  ReadyNode ready_;
+  std::unique_ptr<char[]> read_buffer_;
+  std::vector<std::unique_ptr<EventSource>> retired_;
+  std::atomic<bool> stopping_{false};
+  std::mutex posted_mutex_;
+  std::vector<std::move_only_function<void()>> posted_;  // guarded by posted_mutex_
+  std::atomic<bool> has_posted_{false};
+};
+
+}  // namespace flotilla::net
