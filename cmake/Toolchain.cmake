@@ -32,7 +32,8 @@ set(FLOTILLA_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined' or
 option(FLOTILLA_FUZZ "Build the libFuzzer entry points" OFF)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast
-                    -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough)
+                    -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+                    -Wno-missing-designated-field-initializers)
 if(FLOTILLA_WERROR)
   add_compile_options(-Werror)
 endif()

@@ -44,6 +44,7 @@ void ChannelState::on_events(std::uint32_t events) {
   if (fd < 0) {
     return;  // closed by an earlier event of this turn
   }
+  const bool was_up = !hung_up && !broken;
   if ((events & EPOLLOUT) != 0) {
     connected = true;
     if (unsent() > 0) {
@@ -74,7 +75,7 @@ void ChannelState::on_events(std::uint32_t events) {
     if (try_receive(*received)) {
       std::exchange(reader, nullptr).resume();
     }
-  } else if (watcher != nullptr && (hung_up || broken || (watch_data && readable))) {
+  } else if (watcher != nullptr && ((was_up && hung_up) || broken || (watch_data && readable))) {
     std::exchange(watcher, nullptr)(watcher_context);
   }
 }

@@ -85,8 +85,14 @@ class Channel {
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
   [[nodiscard]] Loop& loop() const noexcept { return state_->loop; }
 
-  // Applies to every later wait until changed; kNever for none. One store.
-  void set_deadline(Instant deadline) noexcept { state_->deadline = deadline; }
+  // Applies to the wait in progress and to every later one until changed; kNever for none. One store
+  // when nobody waits.
+  void set_deadline(Instant deadline) noexcept {
+    state_->deadline = deadline;
+    if (state_->reader || state_->drainer) {
+      state_->arm_deadline();
+    }
+  }
 
   [[nodiscard]] auto recv() noexcept { return RecvAwaiter{*state_}; }
   void send(std::string_view first, std::string_view second = {}) noexcept { state_->send(first, second); }
