@@ -192,6 +192,15 @@ void ChannelState::on_deadline() noexcept {
   waiting.resume();
 }
 
+void ChannelState::interrupt(IoError error) noexcept {
+  broken = error;
+  readable = false;
+  if (reader) {
+    *received = std::unexpected(error);
+    loop.make_ready(*reader_node, std::exchange(reader, nullptr));
+  }
+}
+
 }  // namespace detail
 
 Channel::Channel(Loop& loop, int fd) : state_(std::make_unique<detail::ChannelState>(loop, fd)) {
@@ -259,6 +268,7 @@ bool Channel::RecvAwaiter::await_suspend(std::coroutine_handle<> handle) noexcep
   }
   state_.reader = handle;
   state_.received = &result_;
+  state_.reader_node = &ready_;
   waiting_ = true;
   state_.arm_deadline();
   return true;

@@ -42,6 +42,7 @@ class ChannelState final : public EventSource {
   [[nodiscard]] std::size_t unsent() const noexcept { return out_.size() - out_sent_; }
   void close() noexcept;
   void on_deadline() noexcept;
+  void interrupt(IoError error) noexcept;
   void arm_deadline() noexcept { loop.arm(timer, deadline); }
 
   Loop& loop;
@@ -52,7 +53,8 @@ class ChannelState final : public EventSource {
   bool timed_out = false;
   std::optional<IoError> broken;
   std::coroutine_handle<> reader;
-  Received* received = nullptr;  // where the waiting reader wants its bytes
+  Received* received = nullptr;       // where the waiting reader wants its bytes
+  ReadyNode* reader_node = nullptr;   // of the waiting reader
   std::coroutine_handle<> drainer;
   std::size_t drain_to = 0;
   Instant deadline = kNever;
@@ -108,6 +110,9 @@ class Channel {
   // in that state is not usable.
   [[nodiscard]] bool stale() const noexcept { return state_->readable || state_->hung_up || state_->broken; }
 
+  // Breaks the connection from another coroutine: whoever awaits recv is resumed, later in this turn, with
+  // `error`, and so is everyone after.
+  void interrupt(IoError error) noexcept { state_->interrupt(error); }
   void shutdown_send() noexcept;
   // Closes with a reset instead of a goodbye: the peer cannot mistake it for a complete answer.
   void abort() noexcept;
@@ -133,6 +138,7 @@ class Channel {
    private:
     detail::ChannelState& state_;
     Received result_;
+    ReadyNode ready_;
     bool waiting_ = false;
   };
 

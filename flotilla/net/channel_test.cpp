@@ -129,6 +129,20 @@ TEST(Channel, AbortIsNeverTakenForAnEnd) {
   });
 }
 
+TEST(Channel, InterruptResumesTheReader) {
+  exchange(echo, [](Loop& loop, SocketAddress address) -> Task<> {
+    auto channel = co_await connect(loop, address, loop.now() + 5s);
+    Scope scope;
+    const auto interrupter = [](Loop& l, Channel& c) -> Task<> {
+      co_await sleep_for(l, 1ms);
+      c.interrupt(IoError::reset);
+    };
+    scope.spawn(interrupter(loop, *channel));
+    EXPECT_EQ((co_await channel->recv()).error(), IoError::reset);
+    EXPECT_EQ((co_await channel->recv()).error(), IoError::reset);
+  });
+}
+
 TEST(Channel, WatcherTellsOfAHangUpWhileNobodyReads) {
   exchange(echo, [](Loop& loop, SocketAddress address) -> Task<> {
     struct Seen {
