@@ -1,0 +1,121 @@
+// HOST[:PORT]: the part of uri.hpp about authorities.
+#include <algorithm>
+#include <cstdint>
+
+#include "flotilla/base/text.hpp"
+#include "flotilla/http/core/uri.hpp"
+
+namespace flotilla::http {
+namespace {
+
+bool is_hex(char c) {
+  const char lower = ascii_lower(c);
+  return is_digit(c) || (lower >= 'a' && lower <= 'f');
+}
+
+// Dotted decimal, as in the last 32 bits of an IPv6 address.
+bool is_ipv4(std::string_view text) {
+  int parts = 0;
+  while (true) {
+    const std::size_t dot = text.find('.');
+    const std::string_view part = text.substr(0, dot);
+    const auto value = part.size() <= 3 ? parse_int<std::uint32_t>(part) : std::nullopt;
+    if (!value || *value > 255 || (part.size() > 1 && part.front() == '0')) {
+      return false;
+    }
+    ++parts;
+    if (dot == std::string_view::npos) {
+      return parts == 4;
+    }
+    text.remove_prefix(dot + 1);
+  }
+}
+
+// Groups between single colons; -1 if malformed. `with_ipv4`: the last may be dotted decimal (two groups).
+int count_groups(std::string_view text, bool with_ipv4) {
+  if (text.empty()) {
+    return 0;
+  }
+  int groups = 0;
+  while (true) {
+    const std::size_t colon = text.find(':');
+    const std::string_view group = text.substr(0, colon);
+    const bool last = colon == std::string_view::npos;
+    if (last && with_ipv4 && group.find('.') != std::string_view::npos) {
+      return is_ipv4(group) ? groups + 2 : -1;
+    }
+    if (group.empty() || group.size() > 4 || !std::ranges::all_of(group, is_hex)) {
+      return -1;
+    }
+    ++groups;
+    if (last) {
+      return groups;
+    }
+    text.remove_prefix(colon + 1);
+  }
+}
+
+bool is_name_char(char c) {
+  const char lower = ascii_lower(c);
+  return (lower >= 'a' && lower <= 'z') || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+// Labels between dots, none empty; the empty name counts as one.
+bool is_name(std::string_view text) {
+  char before = '.';
+  for (const char c : text) {
+    if (!is_name_char(c) || (c == '.' && before == '.')) {
+      return false;
+    }
+    before = c;
+  }
+  return text.empty() || before != '.';
+}
+
+// After the host: nothing, ":" or ":PORT".
+bool parse_port(std::string_view text, std::optional<std::uint16_t>& port) {
+  if (text.empty() || text == ":") {
+    return true;
+  }
+  if (text.front() != ':' || text.size() > 6) {
+    return false;
+  }
+  port = parse_int<std::uint16_t>(text.substr(1));
+  return port.has_value();
+}
+
+}  // namespace
+
+bool is_ipv6(std::string_view text) noexcept {
+  const std::size_t gap = text.find("::");
+  if (gap == std::string_view::npos) {
+    return count_groups(text, true) == 8;
+  }
+  const int before = count_groups(text.substr(0, gap), false);
+  const int after = count_groups(text.substr(gap + 2), true);
+  return before >= 0 && after >= 0 && before + after <= 7;
+}
+
+std::optional<Authority> parse_authority(std::string_view text) noexcept {
+  Authority authority;
+  if (text.starts_with('[')) {
+    const std::size_t close = text.find(']');
+    if (close == std::string_view::npos || !is_ipv6(text.substr(1, close - 1)) ||
+        !parse_port(text.substr(close + 1), authority.port)) {
+      return std::nullopt;
+    }
+    authority.host = text.substr(0, close + 1);
+    return authority;
+  }
+  const std::size_t colon = text.find(':');
+  authority.host = text.substr(0, colon);
+  if (colon != std::string_view::npos && !parse_port(text.substr(colon), authority.port)) {
+    return std::nullopt;
+  }
+  if (authority.host.size() > 1 && authority.host.ends_with('.')) {
+    authority.host.remove_suffix(1);
+  }
+  return is_name(authority.host) ? std::optional{authority} : std::nullopt;
+}
+
+}  // namespace flotilla::http
