@@ -1,14 +1,20 @@
-// The trie of path segments, laid out for the cache: all children of all nodes stand in one open-addressing
-// table keyed by (parent, segment), so a step down costs one probe and one node, however many routes there
-// are.
+// The trie of path segments, laid out for the cache.
 //
-// For: the router only. Nodes are made while building; afterwards the index is immutable and shared by
-// threads. Layout: a slot is 8 bytes (32 bits of the hash, the node), a node one cache line that holds its
-// own text when that is short, because it is compared on every step (equal hashes do not prove equal text).
+// For: the router only. Nodes are made while building; after freeze() the index is immutable and shared by
+// threads, and a step down costs the same however many routes there are:
+//   - the children of a node stand side by side, and subtrees behind them, so that a walk reads few, near
+//   lines;
+//   - a node with few children finds them by one byte of each that it holds itself; one with many through an
+//     open-addressing table keyed by (parent, segment), whose slots are 8 bytes (32 bits of the hash, the
+//     node);
+//   - a node is one cache line and holds its own text when that is short, because it is compared on every
+//   step
+//     (equal hashes do not prove equal text).
 // Hash: 64x64 -> 128 bit multiply and fold (the scheme of wyhash, Wang Yi 2019). Its quality need not resist
 // an attacker: requests look up, they do not insert. Limits: 2^31 nodes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -30,22 +36,27 @@ struct CandidateRange {
 };
 
 struct alignas(64) RouteNode {
-  static constexpr std::size_t kInlineText = 33;
+  static constexpr std::size_t kInlineText = 24;
+  static constexpr std::size_t kFewChildren = 4;
+  static constexpr std::uint8_t kMany = kFewChildren + 1;
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   NodeId parent = kNoNode;
   NodeId parameter = kNoNode;     // the child for {name}
   CandidateRange end;             // routes whose pattern ends here
   CandidateRange rest;            // routes whose pattern is `/**` from here
   std::uint32_t regexes = kNone;  // the group of regex routes hung here
+  NodeId first_child = kNoNode;   // of the literal children, which are adjacent
+  std::array<std::uint8_t, kFewChildren> marks{};
   std::uint16_t text_size = 0;
-  bool plain = true;            // no {name}, regex or `/**` here: a failed step down needs no way back
-  char text[kInlineText] = {};  // when longer: the offset in the pool, 4 bytes
+  std::uint8_t children = kMany;  // literal ones; kMany: look in the table
+  bool plain = true;              // no {name}, regex or `/**` here: a failed step down needs no way back
+  char text[kInlineText] = {};    // when longer: the offset in the pool, 4 bytes
 };
 static_assert(sizeof(RouteNode) == 64);
 
 class RouteIndex {
  public:
-  // A node without parent.
+  // A node without parent; before any other node.
   [[nodiscard]] NodeId add_root();
   // The child of `parent` for the literal `text`, made when it is new.
   [[nodiscard]] NodeId add_child(NodeId parent, std::string_view text);
@@ -54,19 +65,23 @@ class RouteIndex {
   [[nodiscard]] RouteNode& node(NodeId id) noexcept { return nodes_[id]; }
   [[nodiscard]] const RouteNode& node(NodeId id) const noexcept { return nodes_[id]; }
 
+  // Lays the nodes out for lookups; nothing may be added afterwards. Roots keep their ids; of the others, the
+  // result gives the new id for each old one.
+  [[nodiscard]] std::vector<NodeId> freeze();
+
   // The child for `text`, or kNoNode.
   [[nodiscard]] NodeId find(NodeId parent, std::string_view text) const noexcept {
-    const std::uint64_t hash = hash_of(parent, text);
-    const auto tag = static_cast<std::uint32_t>(hash >> 32);
-    for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
-      const Slot slot = slots_[i];
-      if (slot.node == kNoNode) {
-        return kNoNode;
-      }
-      if (slot.tag == tag && is(nodes_[slot.node], parent, text)) {
-        return slot.node;
+    const RouteNode& above = nodes_[parent];
+    if (above.children == RouteNode::kMany) {
+      return find_in_table(parent, text);
+    }
+    const std::uint8_t mark = mark_of(text);
+    for (std::uint32_t i = 0; i < above.children; ++i) {
+      if (above.marks[i] == mark && has_text(nodes_[above.first_child + i], text)) {
+        return above.first_child + i;
       }
     }
+    return kNoNode;
   }
 
  private:
@@ -74,6 +89,8 @@ class RouteIndex {
     std::uint32_t tag = 0;
     NodeId node = kNoNode;
   };
+
+  static constexpr std::size_t kFirstSlots = 16;
 
   template <class Word>
   [[nodiscard]] static std::uint64_t load(const char* from) noexcept {
@@ -107,20 +124,52 @@ class RouteIndex {
     }
     return fold(a ^ kOdd2, b ^ seed);
   }
-  [[nodiscard]] bool is(const RouteNode& node, NodeId parent, std::string_view text) const noexcept {
-    if (node.parent != parent || node.text_size != text.size()) {
-      return false;
-    }
-    const char* stored =
-        text.size() <= RouteNode::kInlineText ? node.text : pool_.data() + load<std::uint32_t>(node.text);
-    return std::memcmp(stored, text.data(), text.size()) == 0;
+  // Tells most siblings apart without touching them.
+  [[nodiscard]] static std::uint8_t mark_of(std::string_view text) noexcept {
+    return text.empty()
+               ? std::uint8_t{0}
+               : static_cast<std::uint8_t>(static_cast<unsigned char>(text.front()) * 7U +
+                                           static_cast<unsigned char>(text.back()) * 3U + text.size());
   }
-  void grow();
-  void insert(NodeId id, std::uint64_t hash) noexcept;
+  [[nodiscard]] std::string_view text_of(const RouteNode& node) const noexcept {
+    const char* text =
+        node.text_size <= RouteNode::kInlineText ? node.text : pool_.data() + load<std::uint32_t>(node.text);
+    return {text, node.text_size};
+  }
+  [[nodiscard]] bool has_text(const RouteNode& node, std::string_view text) const noexcept {
+    return node.text_size == text.size() && text_of(node) == text;
+  }
+  [[nodiscard]] NodeId find_in_table(NodeId parent, std::string_view text) const noexcept {
+    const std::uint64_t hash = hash_of(parent, text);
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
+      const Slot slot = slots_[i];
+      if (slot.node == kNoNode) {
+        return kNoNode;
+      }
+      if (slot.tag == tag && nodes_[slot.node].parent == parent && has_text(nodes_[slot.node], text)) {
+        return slot.node;
+      }
+    }
+  }
+  [[nodiscard]] NodeId add_node();
+  // The literal children of each node: those of i are ids[begin[i]] .. ids[begin[i + 1] - 1].
+  struct Children {
+    std::vector<std::uint32_t> begin;
+    std::vector<NodeId> ids;
+  };
+  [[nodiscard]] Children literal_children() const;
+  // All nodes in the order they are to stand: roots, then the children of a node side by side, then the
+  // subtree of each. Sets first_child, children and marks on the way.
+  [[nodiscard]] std::vector<NodeId> layout();
+  // Room for one more slot, at most half of them taken: a search that fails ends after two on average.
+  void reserve_slot();
+  void insert(NodeId id) noexcept;
 
   std::vector<RouteNode> nodes_;
-  std::vector<Slot> slots_ = std::vector<Slot>(16);
-  std::size_t mask_ = 15;
+  std::size_t roots_ = 0;
+  std::vector<Slot> slots_ = std::vector<Slot>(kFirstSlots);
+  std::size_t mask_ = kFirstSlots - 1;
   std::size_t used_ = 0;
   std::string pool_;
 };

@@ -80,6 +80,10 @@ class RouterBuilder {
                     fmt::format("{}: more than {} pairs of route and host", name_of(i), kMaxPlaces));
       }
     }
+    const std::vector<NodeId> renamed = data_.index.freeze();
+    for (Placed& placed : placed_) {
+      placed.node = renamed[placed.node];
+    }
     std::ranges::sort(placed_, before);
     lay_out();
     find_shadowed();
@@ -219,12 +223,16 @@ class RouterBuilder {
         data_.groups.push_back(regex_group(here));
         return;
       }
-      const CandidateRange range{static_cast<std::uint32_t>(data_.candidates.size()),
-                                 static_cast<std::uint32_t>(here.size())};
-      (place == Place::end ? node.end : node.rest) = range;
+      CandidateRange& range = place == Place::end ? node.end : node.rest;
+      range.begin = static_cast<std::uint32_t>(data_.candidates.size());
       for (const Placed& placed : here) {
         data_.candidates.push_back(placed.candidate);
       }
+      if (here.size() == 2 && here[0].candidate.route == here[1].candidate.route) {
+        data_.candidates.pop_back();  // a GET route alone: nothing can come between it and its HEAD
+        data_.candidates.back().methods |= MethodTable::kHead;
+      }
+      range.count = static_cast<std::uint32_t>(data_.candidates.size()) - range.begin;
     });
   }
 
