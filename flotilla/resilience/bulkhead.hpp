@@ -10,6 +10,7 @@
 // Limits: `concurrent` 1..2^21-1, `queue` 0..65536 (a waiter is a node in the caller's memory).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>

@@ -7,7 +7,6 @@
 // Limits: 2^18 generations, compared by serial arithmetic (RFC 1982); 2^38 ms = 8.7 years of ticks.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 namespace flotilla::resilience::detail {

@@ -88,6 +88,9 @@ Result<std::unique_ptr<CircuitBreaker>> CircuitBreaker::create_successor(const C
   word =
       (word & ~state_word::Deadline::make(state_word::Deadline::kMax)) | state_word::Deadline::make(deadline);
   made->word_.store(word, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kEvents; ++i) {
+    made->events_[i].store(old.events_[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
   made->taken_.store(static_cast<std::uint32_t>(gen), std::memory_order_relaxed);
   if (state_of(word) == BreakerState::half_open) {
     (void)made->move_to_half_open(word, TransitionCause::wait_over, now);  // the old probes answer to `old`
@@ -157,11 +160,19 @@ std::expected<CircuitBreaker::Permit, BreakerRefusal> CircuitBreaker::acquire_sl
   }
 }
 
+// Whether a probe or run word may be written for `gen`: it is of that generation, or of one that is
+// over. Asked of the state word, because a word untouched through a long outage can be so old that
+// serial arithmetic would take it for a newer one. Should a transition follow at once, the write does
+// no harm: the word's generation is then an old one.
+bool CircuitBreaker::belongs(std::uint64_t word, std::uint64_t gen) const noexcept {
+  return Generation::get(word) == gen || generation(word_.load(std::memory_order_acquire)) == gen;
+}
+
 CircuitBreaker::Admission CircuitBreaker::admit_probe(std::uint64_t gen) noexcept {
   using namespace probe_word;
   std::uint64_t seen = probe_.load(std::memory_order_acquire);
   for (;;) {
-    if (newer(Generation::get(seen), gen)) {
+    if (!belongs(seen, gen)) {
       return Admission::moved;
     }
     std::uint64_t next = rebased(seen, gen);
@@ -241,7 +252,7 @@ void CircuitBreaker::settle_closed(std::uint64_t word, Outcome outcome, bool slo
 std::uint64_t CircuitBreaker::count_run(std::uint64_t gen, Outcome outcome) noexcept {
   std::uint64_t seen = run_.load(std::memory_order_acquire);
   for (;;) {
-    if (newer(Generation::get(seen), gen)) {
+    if (!belongs(seen, gen)) {
       return 0;
     }
     const std::uint64_t mine = rebased(seen, gen);
@@ -326,7 +337,7 @@ void CircuitBreaker::settle_probe(std::uint64_t word, Outcome outcome, Instant n
   std::uint64_t seen = probe_.load(std::memory_order_acquire);
   std::uint64_t next = 0;
   do {
-    if (newer(Generation::get(seen), gen)) {
+    if (!belongs(seen, gen)) {
       return;
     }
     next = InFlight::down(rebased(seen, gen));

@@ -145,7 +145,8 @@ class CircuitBreaker {
   // A breaker with other parameters that goes on where `old` is: state, run, openings and, as far as
   // the shapes allow, window (BreakerWindow::carry_from); an OPEN deadline moves by the difference of
   // the old and the new wait. Permits of `old` go back to `old`, so a HALF_OPEN episode begins anew.
-  // An `old` that goes on being used meanwhile does not influence the new one any more.
+  // An `old` that goes on being used meanwhile does not influence the new one any more; transitions
+  // nobody has taken stay with `old`.
   [[nodiscard]] static Result<std::unique_ptr<CircuitBreaker>> create_successor(const CircuitBreaker& old,
                                                                                 const BreakerConfig& config,
                                                                                 Instant now);
@@ -245,6 +246,7 @@ class CircuitBreaker {
     return Duration{deadline_ns(word) - elapsed(now)};
   }
   [[nodiscard]] bool half_open_is_over(std::uint64_t word, Instant now) const noexcept;
+  [[nodiscard]] bool belongs(std::uint64_t word, std::uint64_t generation) const noexcept;
   [[nodiscard]] std::uint64_t ticks_after(Instant now, Duration wait) const noexcept;
   [[nodiscard]] Duration wait_for(std::uint64_t openings, std::uint64_t generation) const noexcept;
 

@@ -3,7 +3,7 @@
 namespace flotilla::resilience {
 
 Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const RateLimit& limit) {
-  constexpr std::int64_t kShortestInterval = 100;
+  constexpr std::uint64_t kShortestInterval = 100;
   constexpr std::int64_t kLongest = std::int64_t{1} << 60;  // 36 years: sums of two stay within 63 bits
   if (limit.count == 0) {
     return fail(Errc::invalid,
@@ -14,7 +14,7 @@ Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const RateLimit& limit)
   }
   const auto period = static_cast<std::uint64_t>(limit.period.count());
   const auto interval = static_cast<std::int64_t>(period / limit.count + (period % limit.count != 0 ? 1 : 0));
-  if (interval < kShortestInterval) {
+  if (limit.count > period / kShortestInterval) {
     return fail(Errc::invalid, "rate limit: more than 10000000/s cannot be held; leave the limit out");
   }
   const std::uint64_t burst = limit.burst == 0 ? limit.count : limit.burst;

@@ -13,6 +13,7 @@
 // Limits: 1..1024 workers; what is denied is counted by cause.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <expected>
