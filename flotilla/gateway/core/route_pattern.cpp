@@ -7,6 +7,7 @@
 #include <re2/re2.h>
 
 #include "flotilla/base/text.hpp"
+#include "flotilla/http/core/uri.hpp"
 
 namespace flotilla::gateway {
 namespace {
@@ -19,18 +20,6 @@ bool is_letter(char c) noexcept { return ascii_lower(c) >= 'a' && ascii_lower(c)
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kMaxNameBytes && !is_digit(text.front()) &&
          std::ranges::all_of(text, [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
-}
-
-// The value of an upper-case hexadecimal digit, or -1: the normal form has no lower-case ones.
-int upper_hex(char c) noexcept {
-  if (is_digit(c)) {
-    return c - '0';
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-bool is_unreserved(char c) noexcept {
-  return is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 bool quantifies(char c) noexcept { return c == '*' || c == '+' || c == '?' || c == '{'; }
@@ -158,21 +147,14 @@ Result<> RoutePattern::parse_segment(std::string_view segment, std::size_t colum
     if (c == '?' || c == '#') {
       return error(column + i, "a route matches the path; the query is not part of it");
     }
-    if (c == '\\' || (static_cast<unsigned char>(c) < 0x20) || c == 0x7F) {
-      return error(column + i, "backslashes and control characters do not occur in a path");
-    }
-    if (c == '%') {
-      const int high = i + 2 < segment.size() ? upper_hex(segment[i + 1]) : -1;
-      const int low = i + 2 < segment.size() ? upper_hex(segment[i + 2]) : -1;
-      if (high < 0 || low < 0) {
-        return error(column + i, "'%' is followed by two upper-case hexadecimal digits");
-      }
-      if (const char decoded = static_cast<char>(high * 16 + low); is_unreserved(decoded)) {
-        return error(column + i, fmt::format("paths are matched decoded: write '{}'", decoded));
-      }
-    }
   }
-  segments_.push_back({PatternSegment::Kind::literal, std::string(segment)});
+  const std::string path = fmt::format("/{}", segment);
+  std::string scratch;
+  const auto normal = http::normalize_path(path, scratch);
+  if (!normal) {
+    return error(column, "this segment has a control character, or a '%' without two hexadecimal digits");
+  }
+  segments_.push_back({PatternSegment::Kind::literal, std::string(normal->path.substr(1))});
   return {};
 }
 

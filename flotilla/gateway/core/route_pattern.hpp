@@ -7,10 +7,10 @@
 //   /**       at the end only: the rest, which may be empty. `/p/**` matches `/p`, `/p/` and `/p/a/b`.
 //   ~REGEX    an RE2 expression that must match the whole path (anchored at both ends; a leading `^` and a
 //             trailing `$` change nothing). `(?P<name>...)` captures.
-// The path of a request is compared in its normalised form (percent-escapes of unreserved bytes decoded, dot
-// segments gone), so a pattern that is not in that form can never match and is refused here.
-// Ownership: a value; a compiled regex is shared between copies. Threads: immutable after parse.
-// Limits: 4 KiB of text, 64 segments, 16 parameters, 1 MiB of memory for a regex's automaton.
+// The path of a request is compared in its normal form (http::normalize_path), so the literals of a template
+// are brought into it here: `/café` and `/caf%c3%a9` mean the same. A regex is taken as it is. Ownership: a
+// value; a compiled regex is shared between copies. Threads: immutable after parse. Limits: 4 KiB of text, 64
+// segments, 16 parameters, 1 MiB of memory for a regex's automaton.
 #pragma once
 
 #include <cstdint>

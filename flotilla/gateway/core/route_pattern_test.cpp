@@ -31,6 +31,7 @@ TEST(RoutePattern, Templates) {
   EXPECT_EQ(shape("/users/{id}/orders/{order_id}"), "L(users)P(id)L(orders)P(order_id) id order_id");
   EXPECT_EQ(shape("/**"), " rest");
   EXPECT_EQ(shape("/p/{x}/**"), "L(p)P(x) rest x");
+  EXPECT_EQ(shape("/café/%41%2f/a b"), "L(caf%C3%A9)L(A%2F)L(a%20b)");
   EXPECT_EQ(shape("/a%2Fb;v=1/~x"), "L(a%2Fb;v=1)L(~x)");
 }
 
@@ -71,10 +72,11 @@ TEST(RoutePattern, ErrorsNameTheColumnAndTheWayOut) {
       shape("/a/**/b"),
       "path '/a/**/b', column 4: '/**' stands only at the end; write {name} for one segment, or ~REGEX");
   EXPECT_EQ(shape("/a?b"), "path '/a?b', column 3: a route matches the path; the query is not part of it");
-  EXPECT_EQ(shape("/a%2f"), "path '/a%2f', column 3: '%' is followed by two upper-case hexadecimal digits");
-  EXPECT_EQ(shape("/%41"), "path '/%41', column 2: paths are matched decoded: write 'A'");
-  EXPECT_EQ(shape("/a\\b"),
-            "path '/a\\b', column 3: backslashes and control characters do not occur in a path");
+  for (const char* path : {"/a%2", "/a%zz", "/a%00", "/a\x01"}) {
+    EXPECT_EQ(shape(path), "path '" + std::string(path) +
+                               "', column 2: this segment has a control character, or a "
+                               "'%' without two hexadecimal digits");
+  }
   EXPECT_EQ(shape("~/a("), "path '~/a(', column 2: not an RE2 expression: missing ): /a(");
 }
 

@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include "flotilla/gateway/core/match_input.hpp"
 #include "flotilla/gateway/core/router_test_kit.hpp"
+#include "flotilla/http/core/http1_parser.hpp"
 
 namespace flotilla::gateway {
 namespace {
@@ -166,6 +168,21 @@ TEST(Router, GoldenScenarios) {
     checked += scenario.run();
   }
   EXPECT_GT(checked, 100);
+}
+
+// A head as a server has it, parsed from bytes.
+TEST(Router, ReadsARequestHead) {
+  const std::vector<RouteMatch> routes{
+      {.methods = {"PURGE"}, .hosts = {"shop.example"}, .path = "/x/{id}", .headers = {{"X-Env", "b"}}}};
+  const auto router = Router::build(routes);
+  ASSERT_TRUE(router);
+  http::RequestHead head;
+  const std::string bytes = "PURGE /x/7 HTTP/1.1\r\nHost: Shop.Example:80\r\nx-env: a\r\nx-env: b\r\n\r\n";
+  ASSERT_EQ(http::parse_request_head(bytes, {}, head).state, http::ParseOutcome::State::done);
+  Captures captures;
+  const MatchResult result = router->match(match_input(head, head.path), captures);
+  EXPECT_EQ(result.kind, MatchResult::Kind::route);
+  EXPECT_EQ(captures.get("id"), "7");
 }
 
 TEST(Router, AnEmptyTableMatchesNothing) {
