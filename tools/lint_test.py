@@ -180,7 +180,9 @@ class Build(LintTest):
         lists = "flotilla_library(http SOURCES core/parser.cpp core/scan.cpp TESTS core/parser_test.cpp)\n"
         changes = {"flotilla/http/CMakeLists.txt": lists, "flotilla/http/core/scan.cpp": "", "flotilla/http/core/scan.hpp": HEADER}
         self.refuses(changes, "untested", "flotilla/http/core/scan.cpp", 1, "scan_test.cpp")
-        self.accepts(changes | {"flotilla/http/core/parser_test.cpp": PARSER_TEST + '#include "flotilla/http/core/scan.hpp"\n'})
+        includes_scan = '#include "flotilla/http/core/scan.hpp"\n'
+        self.accepts(changes | {"flotilla/http/core/parser_test.cpp": PARSER_TEST + includes_scan})
+        self.accepts(changes | {"flotilla/http/core/parser.hpp": HEADER + includes_scan})
 
 
 class Shape(LintTest):
