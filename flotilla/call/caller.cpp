@@ -1,0 +1,446 @@
+#include "flotilla/call/caller.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "flotilla/net/scope.hpp"
+
+namespace flotilla::call {
+
+using resilience::Outcome;
+
+namespace {
+
+// A body that is being sent must move at least this often.
+constexpr Duration kBodyGap = std::chrono::seconds(60);
+
+Outcome outcome_of(std::uint16_t status) noexcept {
+  if (status >= 500) {
+    return Outcome::failure;
+  }
+  return status == 429 ? Outcome::overload : Outcome::success;
+}
+
+Refusal refusal_of(const http::UpstreamFailure& failure) {
+  using Kind = http::UpstreamFailure::Kind;
+  const Reason reason = failure.kind == Kind::timeout      ? Reason::timeout
+                        : failure.kind == Kind::bad_answer ? Reason::bad_answer
+                                                           : Reason::reset;
+  return {.reason = reason,
+          .outcome = Outcome::failure,
+          .effect = Effect::unknown,
+          .detail = std::string(failure.detail)};
+}
+
+}  // namespace
+
+// What one logical call carries from attempt to attempt.
+struct Caller::CallState {
+  CallState(WorkerService& called, Outgoing& out, Instant until, std::uint32_t on_worker)
+      : service(called), outgoing(out), deadline(until), worker(on_worker) {
+    service.service->budget().call_started(worker);
+    service.counters->calls.add();
+  }
+  CallState(const CallState&) = delete;
+  CallState& operator=(const CallState&) = delete;
+  ~CallState() { service.service->budget().call_ended(worker); }
+
+  [[nodiscard]] Service& shared() const noexcept { return *service.service; }
+
+  WorkerService& service;
+  Outgoing& outgoing;
+  Instant deadline;  // of the whole call
+  std::uint32_t worker;
+  std::uint32_t sent = 0;     // attempts begun
+  std::uint32_t counted = 0;  // of them, those that the retry policy counts
+  bool free_retry_used = false;
+  std::vector<std::string> tried;  // ids of instances, filled only when there is a retry
+  std::optional<resilience::RetryBudget::Ticket> ticket;
+  // About the attempt that just failed, for the retry decision.
+  std::optional<resilience::RetryReason> failed;
+  bool bytes_sent = false;
+  bool answer_begun = false;
+  bool reused = false;
+  std::string instance_id;
+};
+
+net::Task<Answer> Caller::call(const ServiceTable& services, WorkerService& service, Outgoing& outgoing,
+                               Instant deadline) {
+  CallState state(service, outgoing,
+                  std::min(deadline, saturating_add(loop_.now(), service.service->config().timeout)),
+                  worker_);
+  Answer answer;
+  if (auto refused = enter_rate_limit(state)) {
+    answer.value = std::move(*refused);
+  } else {
+    answer = co_await attempts(state);
+  }
+  if (!service.service->config().fallbacks.empty()) {
+    answer = co_await fall_back(services, state, std::move(answer));
+  }
+  if (const Refusal* refusal = answer.refusal()) {
+    service.counters->refusals[static_cast<std::size_t>(refusal->reason)].add();
+  }
+  answer.attempts = state.sent;
+  co_return answer;
+}
+
+std::optional<Refusal> Caller::enter_rate_limit(CallState& state) {
+  resilience::RateLimiter* const limiter = state.shared().limiter();
+  if (limiter == nullptr) {
+    return std::nullopt;
+  }
+  const auto decision = limiter->try_acquire(loop_.now());
+  if (decision.admitted) {
+    return std::nullopt;
+  }
+  return Refusal{.reason = Reason::rate_limited,
+                 .policy = "rate_limit",
+                 .detail = fmt::format("service '{}' is called more often than its rate_limit allows",
+                                       state.shared().name().value()),
+                 .retry_after = decision.retry_after};
+}
+
+net::Task<Answer> Caller::attempts(CallState& state) {
+  for (;;) {
+    ++state.sent;
+    ++state.counted;
+    state.failed.reset();
+    Answer answer = co_await attempt(state);
+    if (!state.failed) {
+      co_return answer;
+    }
+    const auto delay = retry_delay(state);
+    if (!delay) {
+      co_return answer;
+    }
+    answer = {};  // gives back the connection and the slot before the pause
+    state.service.counters->retries.add();
+    state.tried.push_back(state.instance_id);
+    if (*delay > Duration::zero()) {
+      co_await net::sleep_for(loop_, *delay);
+    }
+  }
+}
+
+// The pause before the next attempt; nothing if there is none.
+std::optional<Duration> Caller::retry_delay(CallState& state) {
+  const resilience::RetryPolicy& policy = state.shared().config().retry;
+  const Outgoing& outgoing = state.outgoing;
+  const auto suppress = [&](resilience::GiveUp why) {
+    state.service.counters->retries_suppressed[static_cast<std::size_t>(why)].add();
+    return std::nullopt;
+  };
+  if (policy.attempts <= 1 || state.sent >= kMostAttempts) {
+    return std::nullopt;
+  }
+  const resilience::FailedAttempt failed{.reason = *state.failed,
+                                         .bytes_sent = state.bytes_sent,
+                                         .answer_begun = state.answer_begun,
+                                         .reused_connection = state.reused,
+                                         .idempotent_method = http::is_idempotent(outgoing.method),
+                                         .idempotency_key = outgoing.idempotency_key,
+                                         .replayable_body = !outgoing.streams,
+                                         .attempts = state.counted,
+                                         .free_retry_used = state.free_retry_used,
+                                         .remaining = state.deadline - loop_.now()};
+  const resilience::RetryDecision decision = resilience::decide(policy, failed, random_);
+  if (!decision.retry) {
+    return suppress(decision.why);
+  }
+  if (decision.free) {
+    state.free_retry_used = true;
+    --state.counted;
+    return Duration::zero();
+  }
+  auto ticket = state.shared().budget().try_retry(worker_, loop_.now());
+  if (!ticket) {
+    return suppress(resilience::GiveUp::budget);
+  }
+  state.ticket = std::move(*ticket);
+  return decision.delay;
+}
+
+std::optional<Refusal> Caller::enter_breaker(CallState& state, Attempt& attempt) {
+  resilience::CircuitBreaker* const breaker = state.shared().breaker();
+  if (breaker == nullptr) {
+    return std::nullopt;
+  }
+  auto permit = breaker->acquire(loop_.now());
+  if (permit) {
+    attempt.permit = std::move(*permit);
+    return std::nullopt;
+  }
+  return Refusal{.reason = Reason::circuit_open,
+                 .policy = "circuit_breaker",
+                 .detail = fmt::format("the circuit breaker of service '{}' is {}",
+                                       state.shared().name().value(), to_string(permit.error().state)),
+                 .retry_after = permit.error().retry_after};
+}
+
+namespace {
+
+// How a slot that is released on another worker's thread wakes the coroutine that waits for it here.
+struct SlotSignal {
+  explicit SlotSignal(net::Loop& on) : loop(on), state(std::make_shared<State>()) {}
+  struct State {
+    net::Event* event = nullptr;  // null once the waiter is gone
+  };
+  static void wake(void* context) noexcept {
+    const auto& signal = *static_cast<SlotSignal*>(context);
+    signal.loop.post([state = signal.state] {
+      if (state->event != nullptr) {
+        state->event->set();
+      }
+    });
+  }
+  net::Loop& loop;
+  std::shared_ptr<State> state;
+};
+
+}  // namespace
+
+// Takes a slot of the bulkhead, waiting in its queue if that is allowed.
+net::Task<std::optional<Refusal>> Caller::wait_for_slot(CallState& state, Attempt& attempt) {
+  resilience::Bulkhead& bulkhead = *state.shared().bulkhead();
+  net::Event event;
+  SlotSignal signal(loop_);
+  const struct Detach {
+    std::shared_ptr<SlotSignal::State> state;
+    ~Detach() { state->event = nullptr; }
+  } detach{signal.state};
+  signal.state->event = &event;
+  resilience::BulkheadWaiter waiter(&SlotSignal::wake, &signal);
+  const auto entered = bulkhead.enter(attempt.slot, waiter);
+  if (entered == resilience::Bulkhead::Entered::waiting) {
+    state.service.counters->bulkhead_waited.add();
+    (void)co_await event.wait(std::min(state.deadline, saturating_add(loop_.now(), bulkhead.max_wait())));
+    attempt.slot = bulkhead.take_or_cancel(waiter);
+  }
+  if (attempt.slot) {
+    co_return std::nullopt;
+  }
+  co_return Refusal{
+      .reason = Reason::bulkhead_full,
+      .policy = "bulkhead",
+      .detail = fmt::format("the bulkhead of service '{}' is full", state.shared().name().value())};
+}
+
+net::Task<std::expected<http::Upstream, net::IoError>> Caller::connect(CallState& state,
+                                                                       WorkerInstance& instance,
+                                                                       Instant deadline) {
+  state.service.counters->connections_opened.add();
+  if (!instance.literal) {
+    const auto addresses = co_await resolver_.resolve(instance.host, instance.port, deadline);
+    if (!addresses) {
+      co_return std::unexpected(addresses.error().code == Errc::timeout ? net::IoError::timeout
+                                                                        : net::IoError::unresolved);
+    }
+    state.service.instances->use_address(instance, (*addresses)[random_.below(addresses->size())]);
+  }
+  co_return co_await instance.pool->connect(deadline);
+}
+
+// One attempt: policies 7 to 11, then the wait for the head of the answer.
+net::Task<Answer> Caller::attempt(CallState& state) {
+  Answer answer;
+  Attempt attempt;
+  attempt.service = state.service.service.get();
+  attempt.instances = state.service.instances.get();
+  attempt.counters = state.service.counters;
+  if (auto refused = enter_breaker(state, attempt)) {
+    answer.value = std::move(*refused);
+    co_return answer;
+  }
+  attempt.instance = state.service.instances->pick(loop_.now(), state.tried);
+  if (!attempt.instance) {
+    answer.value =
+        Refusal{.reason = Reason::no_instance,
+                .detail = fmt::format("service '{}' has no healthy instance", state.shared().name().value())};
+    co_return answer;
+  }
+  if (resilience::Bulkhead* const bulkhead = state.shared().bulkhead()) {
+    attempt.slot = bulkhead->try_enter();
+    if (!attempt.slot) {
+      if (auto refused = co_await wait_for_slot(state, attempt)) {
+        answer.value = std::move(*refused);
+        co_return answer;
+      }
+    }
+  }
+  const auto try_timeout = state.shared().config().try_timeout;
+  const Instant deadline =
+      try_timeout ? std::min(state.deadline, saturating_add(loop_.now(), *try_timeout)) : state.deadline;
+  attempt.sent = loop_.now();
+  state.service.counters->attempts.add();
+  http::Upstream upstream = attempt.instance->pool ? attempt.instance->pool->take_idle() : http::Upstream();
+  if (!upstream) {
+    auto connected = co_await connect(state, *attempt.instance, deadline);
+    if (!connected) {
+      state.bytes_sent = state.answer_begun = state.reused = false;
+      answer.value = fail_attempt(state, attempt, connected.error());
+      co_return answer;
+    }
+    upstream = std::move(*connected);
+  }
+  upstream.channel().set_deadline(deadline);
+  const auto got = co_await exchange(state, *attempt.instance, upstream, deadline);
+  if (!got) {
+    state.bytes_sent = true;
+    state.answer_begun = got.error().answer_begun;
+    state.reused = upstream.reused();
+    answer.value = fail_attempt(state, attempt, got.error());
+    co_return answer;
+  }
+  const std::uint16_t status = upstream.head().status;
+  attempt.counters->latency.record(loop_.now() - attempt.sent);
+  const Outcome outcome = outcome_of(status);
+  if (outcome != Outcome::success) {
+    attempt.settle(outcome, loop_.now());
+    state.failed = resilience::retry_reason_of_status(status);
+    state.bytes_sent = state.answer_begun = true;
+    state.instance_id = attempt.instance->id;
+  }
+  answer.value.emplace<LiveAnswer>(std::move(attempt), std::move(upstream));
+  co_return answer;
+}
+
+Refusal Caller::fail_attempt(CallState& state, Attempt& attempt, net::IoError error) {
+  attempt.settle(Outcome::failure, loop_.now());
+  state.instance_id = attempt.instance->id;
+  if (error == net::IoError::timeout) {
+    state.failed = resilience::RetryReason::timeout;
+    return {.reason = Reason::timeout, .outcome = Outcome::failure, .detail = "no connection in time"};
+  }
+  state.failed = resilience::RetryReason::connect_failure;
+  return {.reason = Reason::connect_failure,
+          .outcome = Outcome::failure,
+          .detail = fmt::format("{}: {}", attempt.instance->authority, net::to_string(error))};
+}
+
+Refusal Caller::fail_attempt(CallState& state, Attempt& attempt, const http::UpstreamFailure& failure) {
+  attempt.settle(Outcome::failure, loop_.now());
+  state.instance_id = attempt.instance->id;
+  if (failure.kind == http::UpstreamFailure::Kind::timeout) {
+    state.failed = resilience::RetryReason::timeout;
+  } else if (failure.kind == http::UpstreamFailure::Kind::reset) {
+    state.failed = resilience::RetryReason::reset;
+  }
+  return refusal_of(failure);
+}
+
+namespace {
+
+// Sends a body that is still arriving, beside the wait for the answer.
+net::Task<> pump(Outgoing& outgoing, net::Channel& channel, Instant& deadline, Duration timeout,
+                 bool& complete) {
+  channel.set_deadline(channel.loop().now() + kBodyGap);
+  if (co_await outgoing.stream_body(channel)) {
+    complete = true;
+    // The service's time to answer begins when it has the whole request.
+    deadline = saturating_add(channel.loop().now(), timeout);
+    channel.set_deadline(deadline);
+  } else {
+    channel.interrupt(net::IoError::reset);
+  }
+}
+
+}  // namespace
+
+net::Task<std::expected<void, http::UpstreamFailure>> Caller::exchange(CallState& state,
+                                                                       const WorkerInstance& instance,
+                                                                       http::Upstream& upstream,
+                                                                       Instant deadline) {
+  Outgoing& outgoing = state.outgoing;
+  head_.clear();
+  outgoing.append_head(head_, {.authority = instance.authority,
+                               .path_prefix = instance.path_prefix,
+                               .remaining = deadline - loop_.now(),
+                               .number = state.sent});
+  upstream.channel().send(head_, outgoing.body);
+  if (!outgoing.streams) {
+    co_return co_await upstream.read_head(outgoing.method);
+  }
+  bool complete = false;
+  net::Scope sending;
+  sending.spawn(
+      pump(outgoing, upstream.channel(), state.deadline, state.shared().config().timeout, complete));
+  auto got = co_await upstream.read_head(outgoing.method);
+  if (!complete) {
+    upstream.spoil();  // an answer before the end of the request: the connection cannot carry another
+  }
+  co_return got;
+}
+
+bool Caller::wants_stale(const WorkerService& service, const Outgoing& outgoing) {
+  return outgoing.method == http::Method::get &&
+         std::ranges::any_of(service.service->config().fallbacks,
+                             [](const Fallback& f) { return std::holds_alternative<StaleFallback>(f); });
+}
+
+void Caller::keep_stale(const std::string& key, const http::Response& response) {
+  const auto cache_control = response.headers.get("Cache-Control");
+  if (key.empty() || response.status < 200 || response.status > 299 ||
+      response.headers.contains("Set-Cookie") ||
+      (cache_control && to_lower(*cache_control).find("no-store") != std::string::npos)) {
+    return;
+  }
+  stale_.store(key, response, loop_.now());
+}
+
+net::Task<Answer> Caller::fall_back(const ServiceTable& services, CallState& state, Answer failed) {
+  LiveAnswer* const live = failed.live();
+  if (failed.fallback() != nullptr || (live != nullptr && live->head().status < 500)) {
+    co_return failed;
+  }
+  const auto counted = [&](FallbackKind kind) {
+    state.service.counters->fallbacks[static_cast<std::size_t>(kind)].add();
+  };
+  for (const Fallback& fallback : state.shared().config().fallbacks) {
+    if (const auto* respond = std::get_if<RespondFallback>(&fallback)) {
+      counted(FallbackKind::respond);
+      FallbackAnswer answer{.kind = FallbackKind::respond,
+                            .response = {.status = respond->status, .body = respond->body}};
+      for (const auto& [name, value] : respond->headers) {
+        answer.response.headers.add(name, value);
+      }
+      co_return Answer{.value = std::move(answer)};
+    }
+    if (const auto* stale = std::get_if<StaleFallback>(&fallback)) {
+      const auto* const kept = stale_.find(state.outgoing.stale_key(), stale->longest, loop_.now());
+      if (kept != nullptr) {
+        counted(FallbackKind::stale);
+        FallbackAnswer answer{.kind = FallbackKind::stale, .response = kept->response};
+        const auto age = std::chrono::duration_cast<std::chrono::seconds>(loop_.now() - kept->stored);
+        answer.response.headers.set("Age", fmt::format("{}", age.count()));
+        co_return Answer{.value = std::move(answer)};
+      }
+    }
+    if (const auto* other = std::get_if<ServiceFallback>(&fallback)) {
+      WorkerService* const alternative = services.find(other->service);
+      if (alternative == nullptr || state.outgoing.streams) {
+        continue;
+      }
+      // Its own policies and deadline, but no fallback of its own: one step aside, never two.
+      CallState aside(*alternative, state.outgoing,
+                      saturating_add(loop_.now(), alternative->service->config().timeout), worker_);
+      Answer answer;
+      if (auto refused = enter_rate_limit(aside)) {
+        answer.value = std::move(*refused);
+      } else {
+        answer = co_await attempts(aside);
+      }
+      state.sent += aside.sent;
+      LiveAnswer* const better = answer.live();
+      if (better != nullptr && better->head().status < 500) {
+        counted(FallbackKind::service);
+        co_return answer;
+      }
+    }
+  }
+  co_return failed;
+}
+
+}  // namespace flotilla::call
