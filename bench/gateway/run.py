@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""CPU time per proxied HTTP/1.1 request: Flotilla beside nginx and HAProxy.
+
+    ./dev bench gateway [--rounds 5] [--seconds 8] [--connections 64,512] [--only nginx,haproxy,flotilla]
+
+Method: each proxy has one worker, pinned to core 1; wrk and one cheap backend (a fixed 1 KiB JSON) share core 0. In each
+round every proxy is measured in turn, so that a slow minute of the machine hits all alike; the figures are medians over
+the rounds, with the smallest and largest. CPU time is what the kernel charged to the proxy's processes (utime + stime of
+/proc/PID/stat, all threads), over the requests that wrk counted. nginx and HAProxy do nothing but forward; Flotilla runs
+with breaker, bulkhead, retry budget, rate limit and metrics on. Everything listens on loopback, in a temporary folder.
+"""
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from programs import Programs, find, pinned  # noqa: E402
+
+BACKEND_PORT = 19080
+PORTS = {"nginx": 19081, "haproxy": 19082, "flotilla": 19083}
+ADMIN_PORT = 19084
+LOAD_CORE, PROXY_CORE = 0, 1
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+NGINX = """
+worker_processes 1;
+worker_rlimit_nofile 16384;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log warn;
+events {{ worker_connections 8192; multi_accept on; }}
+http {{
+  access_log off;
+  keepalive_timeout 75s;
+  keepalive_requests 100000000;
+  tcp_nodelay on;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  upstream backend {{ server 127.0.0.1:{backend}; keepalive 1024; keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
+}}
+"""
+
+HAPROXY = """
+global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 75s
+  timeout server 60s
+  timeout http-keep-alive 75s
+  http-reuse always
+frontend public
+  bind 127.0.0.1:{port} backlog 4096
+  default_backend backend
+backend backend
+  server one 127.0.0.1:{backend} maxconn 4096 pool-max-conn -1
+"""
+
+# Every protection on, with bounds that this load does not reach: the price of having them is measured, not refusals.
+FLOTILLA = """
+flotilla: 1
+workers: 1
+admin: {{ listen: 127.0.0.1:{admin} }}
+defaults:
+  timeout: 5s
+  retry: {{ attempts: 2, reasons: [connect-failure, refused-stream, reset, 503], backoff: 25ms..250ms, budget: 20% }}
+services:
+  backend:
+    url: http://127.0.0.1:{backend}
+    circuit_breaker: {{ failures: 5, reset: 60s }}
+    bulkhead: {{ concurrent: 2000, queue: 100, wait: 100ms }}
+    rate_limit: 1000000/s
+gateways:
+  public:
+    listen: 127.0.0.1:{port}
+    routes:
+      - /**: backend
+"""
+
+
+def descendants(pid):
+    """pid and every process below it."""
+    found = [pid]
+    for parent in found:
+        for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in tasks.read_text().split()]
+    return found
+
+
+def cpu_seconds(pid):
+    """User and system time of pid and its children, all threads, in seconds (resolution: one tick, 10 ms)."""
+    ticks = 0
+    for process in descendants(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS_PER_SECOND
+
+
+def start_proxy(programs, name, arguments):
+    values = {"folder": programs.folder, "port": PORTS[name], "backend": BACKEND_PORT, "admin": ADMIN_PORT}
+    template = {"nginx": NGINX, "haproxy": HAPROXY, "flotilla": FLOTILLA}[name]
+    config = programs.folder / {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "flotilla": "flotilla.yaml"}[name]
+    config.write_text(template.format(**values))
+    command = {
+        "nginx": [find("nginx"), "-p", str(programs.folder), "-c", str(config)],
+        "haproxy": [find("haproxy"), "-db", "-f", str(config)],
+        "flotilla": [str(arguments.flotilla), "up", str(config)],
+    }[name]
+    return programs.start(name, PROXY_CORE, command, PORTS[name])
+
+
+def load(port, connections, seconds):
+    """(requests, errors) of a wrk run; every answer that is not 2xx or 3xx is an error, and so is a broken connection."""
+    command = pinned(LOAD_CORE, [find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/users/42"])
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    requests = int(re.search(r"(\d+) requests in", output).group(1))
+    errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", output))
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    return requests, errors + (int(refused.group(1)) if refused else 0)
+
+
+def measure(pid, port, connections, seconds):
+    """(microseconds of CPU per request, requests per second, errors)."""
+    before = cpu_seconds(pid)
+    requests, errors = load(port, connections, seconds)
+    spent = cpu_seconds(pid) - before
+    return spent * 1e6 / max(requests, 1), requests / seconds, errors
+
+
+def report(connections, results):
+    peers = [statistics.median(r[0] for r in results[name]) for name in ("nginx", "haproxy") if name in results]
+    better = min(peers, default=None)
+    print(f"\n{connections} connections{'':8}us CPU/request (min..max)      requests/s    ratio to the better peer    errors")
+    for name, rounds in results.items():
+        cpu = [r[0] for r in rounds]
+        median = statistics.median(cpu)
+        ratio = f"{median / better:.2f}" if better else "-"
+        print(f"  {name:16}{median:12.2f}  ({min(cpu):.2f}..{max(cpu):.2f}){statistics.median(r[1] for r in rounds):17,.0f}"
+              f"{ratio:>20}{sum(r[2] for r in rounds):18}")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=Path, default=Path("build/release"), help="build folder with flotilla and bench_backend")
+    parser.add_argument("--flotilla", type=Path, help="the program (default: the one in the build folder)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=8, help="of load, per measurement")
+    parser.add_argument("--connections", default="64,512")
+    parser.add_argument("--only", default="nginx,haproxy,flotilla", help="which proxies, with commas between")
+    arguments = parser.parse_args()
+    arguments.flotilla = (arguments.flotilla or arguments.build / "flotilla").resolve()
+    arguments.only = arguments.only.split(",")
+    arguments.connections = [int(n) for n in arguments.connections.split(",")]
+    unknown = set(arguments.only) - set(PORTS)
+    if unknown:
+        parser.error(f"--only {', '.join(unknown)}: known are {', '.join(PORTS)}")
+    if os.cpu_count() < 2:
+        parser.error("two cores are needed: one for the proxy, one for the load")
+    if "flotilla" in arguments.only and not os.access(arguments.flotilla, os.X_OK):
+        parser.error(f"{arguments.flotilla} is no program: build it, or name it with --flotilla, or leave it out with --only")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    with tempfile.TemporaryDirectory(prefix="flotilla-bench-") as folder, Programs(Path(folder)) as programs:
+        Path(folder).chmod(0o755)  # nginx's worker drops to another user
+        backend = str((arguments.build / "bench_backend").resolve())
+        programs.start("backend", LOAD_CORE, [backend, str(BACKEND_PORT), "1024"], BACKEND_PORT)
+        pids = {name: start_proxy(programs, name, arguments) for name in arguments.only}
+        for connections in arguments.connections:
+            results = {name: [] for name in pids}
+            for name, pid in pids.items():  # connections are opened and code is warm before anything counts
+                load(PORTS[name], connections, 1)
+            for number in range(arguments.rounds):
+                order = list(pids.items())
+                shift = number % len(order)  # nobody is always the one after the idle pause
+                for name, pid in order[shift:] + order[:shift]:
+                    results[name].append(measure(pid, PORTS[name], connections, arguments.seconds))
+                print(f"  round {number + 1} of {arguments.rounds} at {connections} connections", file=sys.stderr)
+            report(connections, results)
+
+
+if __name__ == "__main__":
+    main()
