@@ -1,9 +1,9 @@
-// HOST[:PORT]: the part of uri.hpp about authorities.
+#include "flotilla/http/core/authority.hpp"
+
 #include <algorithm>
 #include <cstdint>
 
 #include "flotilla/base/text.hpp"
-#include "flotilla/http/core/uri.hpp"
 
 namespace flotilla::http {
 namespace {

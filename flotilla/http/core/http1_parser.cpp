@@ -4,10 +4,10 @@
 #include <cstring>
 
 #include "flotilla/base/text.hpp"
+#include "flotilla/http/core/authority.hpp"
 #include "flotilla/http/core/field_lines.hpp"
 #include "flotilla/http/core/scan.hpp"
 #include "flotilla/http/core/status.hpp"
-#include "flotilla/http/core/uri.hpp"
 
 namespace flotilla::http {
 namespace {

@@ -6,6 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "flotilla/http/core/field_lines.hpp"
+#include "flotilla/http/core/head.hpp"
+
 namespace flotilla::http {
 namespace {
 
@@ -163,6 +166,28 @@ TEST(RequestHead, LimitsAreTheCallers) {
   EXPECT_EQ(parse_request_head(bytes, {.total = size - 1}, head).error.status, 431);
   EXPECT_TRUE(parse_request_head(bytes, {.first_line = 14}, head).done());
   EXPECT_EQ(parse_request_head(bytes, {.first_line = 13}, head).error.status, 414);
+}
+
+TEST(FieldLines, ListElements) {
+  std::string seen;
+  std::string_view list = " a ,, b\t,c d,";
+  while (const auto element = next_element(list)) {
+    seen += "<" + std::string{*element} + ">";
+  }
+  EXPECT_EQ(seen, "<a><><b><c d><>");
+}
+
+TEST(MethodNames, RoundTripAndCaseMatters) {
+  for (int i = 1; i <= static_cast<int>(Method::trace); ++i) {
+    const auto method = static_cast<Method>(i);
+    EXPECT_EQ(method_from(to_string(method)), method);
+  }
+  for (const char* name : {"", "get", "GETS", "PURGE", "PROPFIND"}) {
+    EXPECT_EQ(method_from(name), Method::other) << name;
+  }
+  EXPECT_TRUE(is_idempotent(Method::put));
+  EXPECT_FALSE(is_idempotent(Method::post));
+  EXPECT_FALSE(is_safe(Method::delete_));
 }
 
 // Memory whose end is followed by a page that cannot be read.

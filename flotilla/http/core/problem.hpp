@@ -16,10 +16,10 @@ namespace flotilla::http {
 
 struct Problem {
   Reason reason = Reason::malformed;
-  std::uint16_t status = 0;                  // 0: the reason's usual one
-  std::string_view detail;                   // what happened and the way out; empty: left out
-  std::string_view service;                  // whose call failed; empty: left out
-  std::optional<Effect> effect;              // whether it may have acted
+  std::uint16_t status = 0;      // 0: the reason's usual one
+  std::string_view detail;       // what happened and the way out; bytes that are not UTF-8 are replaced
+  std::string_view service;      // whose call failed; empty: left out
+  std::optional<Effect> effect;  // whether it may have acted
   std::optional<std::uint32_t> retry_after;  // whole seconds; also sent as Retry-After
 };
 
@@ -37,8 +37,5 @@ struct ProblemOptions {
 
 // The whole response: status line, Content-Type, Content-Length, Flotilla-Error, Retry-After, body.
 void append_problem_response(std::string& out, const Problem& problem, const ProblemOptions& options);
-
-// Appends `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace flotilla::http

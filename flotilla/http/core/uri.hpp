@@ -1,4 +1,4 @@
-// Paths, queries and authorities of request targets (RFC 3986).
+// Paths and queries of request targets (RFC 3986).
 //
 // Routing and forwarding must see the same path (else an authorization rule can be walked around),
 // so both use normalize_path's result.
@@ -48,16 +48,5 @@ class QueryParameters {
 
 // The decoded value of the first parameter of that (decoded) name.
 [[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
-
-struct Authority {
-  std::string_view host;  // as written, without port and without one trailing dot; IPv6 in brackets
-  std::optional<std::uint16_t> port;
-};
-// HOST[:PORT] with HOST a name (letters, digits, '-', '.', '_', '~'; no empty label), an IPv4 or a
-// bracketed IPv6 address. No userinfo, no percent-encoding. An empty text gives an empty host.
-[[nodiscard]] std::optional<Authority> parse_authority(std::string_view text) noexcept;
-
-// An IPv6 address without brackets and zone.
-[[nodiscard]] bool is_ipv6(std::string_view text) noexcept;
 
 }  // namespace flotilla::http
