@@ -15,15 +15,11 @@
 
 #include "flotilla/base/strong.hpp"
 #include "flotilla/base/time.hpp"
+#include "flotilla/gateway/core/composition_config.hpp"
 #include "flotilla/gateway/core/router.hpp"
 #include "flotilla/http/core/head.hpp"
 
 namespace flotilla::gateway {
-
-struct Text {
-  std::string text;
-  std::string where;
-};
 
 struct ProxyConfig {
   ServiceName service;
@@ -71,24 +67,6 @@ struct GatewayConfig {
   std::string listen;  // "127.0.0.1:8000"
   GatewayLimits limits;
   std::vector<RouteConfig> routes;
-  std::string where;
-};
-
-struct BranchConfig {
-  std::string name;
-  Text call;                                          // "GET user-service/users/{id}"
-  std::optional<Text> body;                           // an expression
-  std::vector<std::pair<std::string, Text>> headers;  // values are templates
-  std::optional<Duration> timeout;
-  bool optional = false;
-  std::optional<std::string> fallback;  // `default`: JSON text put in the branch's place
-  std::vector<std::string> after;
-  std::string where;
-};
-
-struct CompositionConfig {
-  std::string name;
-  std::vector<BranchConfig> branches;
   std::string where;
 };
 

@@ -78,7 +78,12 @@ Result<TemplatePart> parse_hole(std::string_view text, std::size_t open, std::si
   const std::string_view inside = text.substr(open + 1, *close - open - 1);
   TemplatePart part{.kind = TemplatePart::Kind::parameter, .text = std::string(inside), .column = open + 2};
   if (inside.starts_with('.') || inside.starts_with('$')) {
+    auto compiled = Expression::compile(inside);
+    if (!compiled) {
+      return error(text, open + 1, compiled.error().message);
+    }
     part.kind = TemplatePart::Kind::expression;
+    part.expression = *std::move(compiled);
     return part;
   }
   const bool name = !inside.empty() && is_name_start(inside.front()) &&
@@ -91,14 +96,14 @@ Result<TemplatePart> parse_hole(std::string_view text, std::size_t open, std::si
 
 }  // namespace
 
-Result<std::vector<TemplatePart>> parse_template(std::string_view text) {
+Result<std::vector<TemplatePart>> parse_template(std::string_view text, std::size_t from) {
   if (text.size() > kMaxTemplateBytes) {
     return fail(Errc::limit,
                 fmt::format("a template of {} bytes; at most {} are taken", text.size(), kMaxTemplateBytes));
   }
   std::vector<TemplatePart> parts;
   std::size_t holes = 0;
-  std::size_t at = 0;
+  std::size_t at = from;
   while (at < text.size()) {
     const std::size_t brace = std::min(text.find_first_of("{}", at), text.size());
     if (brace > at) {
@@ -120,6 +125,75 @@ Result<std::vector<TemplatePart>> parse_template(std::string_view text) {
     parts.push_back(*std::move(part));
   }
   return parts;
+}
+
+std::expected<std::string, RenderFault> render_hole(const TemplatePart& part, const RequestScope& scope) {
+  const bool parameter = part.kind == TemplatePart::Kind::parameter;
+  const auto cause =
+      parameter || part.text.starts_with('$') ? RenderFault::Cause::request : RenderFault::Cause::answer;
+  const auto fault = [&](std::string_view what) {
+    return std::unexpected(RenderFault{cause, fmt::format("{{{}}} {}; nothing was sent", part.text, what)});
+  };
+  json::Value value;
+  if (parameter) {
+    value = scope.path[part.text];
+  } else {
+    auto evaluated = part.expression->evaluate(scope);
+    if (!evaluated) {
+      return fault(fmt::format("fails: {}", evaluated.error().message));
+    }
+    value = *std::move(evaluated);
+  }
+  switch (value.kind()) {
+    case json::Kind::null:
+      return fault("is null");
+    case json::Kind::boolean:
+      return value.as_bool() ? "true" : "false";
+    case json::Kind::number:
+      return std::string(value.number_text());
+    case json::Kind::string:
+      break;
+    case json::Kind::array:
+      return fault("is an array where a string or number belongs");
+    case json::Kind::object:
+      return fault("is an object where a string or number belongs");
+  }
+  if (value.as_string().empty()) {
+    return fault("is empty");
+  }
+  return std::string(value.as_string());
+}
+
+Result<TextTemplate> TextTemplate::parse(std::string_view text) {
+  auto parts = parse_template(text);
+  if (!parts) {
+    return std::unexpected(parts.error());
+  }
+  TextTemplate parsed;
+  parsed.parts_ = *std::move(parts);
+  return parsed;
+}
+
+std::expected<std::string, RenderFault> TextTemplate::render(const RequestScope& scope) const {
+  std::string out;
+  for (const TemplatePart& part : parts_) {
+    if (part.kind == TemplatePart::Kind::literal) {
+      out += part.text;
+      continue;
+    }
+    auto text = render_hole(part, scope);
+    if (!text) {
+      return text;
+    }
+    if (std::ranges::any_of(*text,
+                            [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; })) {
+      return std::unexpected(
+          RenderFault{RenderFault::Cause::request,
+                      fmt::format("{{{}}} has a control character; nothing was sent", part.text)});
+    }
+    out += *text;
+  }
+  return out;
 }
 
 }  // namespace flotilla::call
