@@ -55,6 +55,7 @@ void BodyDecoder::start(const Framing& framing, const BodyLimits& limits) {
   extensions_total_ = 0;
   error_ = {};
   trailer_bytes_.clear();
+  trailer_scan_.reset();
   trailers_ = {};
   switch (framing.kind) {
     case Framing::Kind::none:
@@ -193,32 +194,24 @@ BodyDecoder::Piece BodyDecoder::feed_chunked(std::string_view bytes) {
 
 // Collects the trailer section, which ends with an empty line, and reads it when it is whole.
 BodyDecoder::Piece BodyDecoder::feed_trailer(std::string_view bytes, std::size_t at) {
-  while (at < bytes.size()) {
-    const std::size_t line_feed = bytes.find('\n', at);
-    const std::size_t end = line_feed == std::string_view::npos ? bytes.size() : line_feed + 1;
-    if (end - at >
-        limits_.trailers + std::size_t{2} - std::min<std::size_t>(trailer_bytes_.size(), limits_.trailers)) {
-      return fail(at, {431, Reason::too_large, "the trailer section is too large"});
-    }
-    trailer_bytes_.append(bytes, at, end - at);
-    at = end;
-    if (trailer_bytes_ == "\r\n" || trailer_bytes_.ends_with("\n\r\n")) {
-      break;
-    }
-    if (trailer_bytes_ == "\n" || trailer_bytes_.ends_with("\n\n")) {
-      return fail(at, malformed("a line ends with LF instead of CRLF"));
-    }
+  if (trailer_bytes_.empty() && bytes.substr(at).starts_with("\r\n")) {
+    state_ = State::done;
+    return {Piece::State::done, {}, at + 2, {}};
   }
-  const bool whole = trailer_bytes_ == "\r\n" || trailer_bytes_.ends_with("\n\r\n");
-  if (!whole) {
-    return {Piece::State::more, {}, at, {}};
+  const std::uint32_t total = limits_.trailers + 2;
+  const HeadLimits limits{.first_line = total + 1, .total = total, .fields = limits_.trailer_fields};
+  const std::size_t before = trailer_bytes_.size();
+  trailer_bytes_.append(
+      bytes.substr(at, total + std::size_t{1} - before));  // one too many tells that it is too long
+  const ScanOutcome scanned = scan_head(trailer_bytes_, limits, trailer_scan_);
+  if (scanned.result == ScanResult::need_more) {
+    return {Piece::State::more, {}, bytes.size(), {}};
   }
-  Head section;
-  const HeadLimits limits{limits_.trailers, limits_.trailers + 2, limits_.trailer_fields};
-  const ScanOutcome scanned = scan_head(trailer_bytes_, limits, section.scan);
   if (scanned.result != ScanResult::complete) {
     return fail(at, scan_error(scanned.result));
   }
+  Head section;
+  section.scan = std::move(trailer_scan_);
   if (section.scan.line_ends.size() > limits_.trailer_fields) {
     return fail(at, scan_error(ScanResult::too_many_fields));
   }
@@ -231,7 +224,7 @@ BodyDecoder::Piece BodyDecoder::feed_trailer(std::string_view bytes, std::size_t
     }
   }
   state_ = State::done;
-  return {Piece::State::done, {}, at, {}};
+  return {Piece::State::done, {}, at + scanned.end - before, {}};
 }
 
 void append_chunk_size(std::string& out, std::uint64_t size) {

@@ -85,6 +85,7 @@ class BodyDecoder {
   std::uint32_t extensions_total_ = 0;
   ProtocolError error_;
   std::string trailer_bytes_;  // the trailer section as far as received
+  HeadScan trailer_scan_;
   Fields trailers_;
 };
 
