@@ -1,6 +1,7 @@
 #include "flotilla/resilience/core/breaker_window.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace flotilla::resilience {
 namespace {
@@ -38,6 +39,7 @@ constexpr Fit fit(std::uint32_t present, std::uint32_t tag) {
   return ahead(present_generation, generation, kGenerationMask) ? Fit::late : Fit::retag;
 }
 
+// Released, so that whoever sees the count also sees the bucket as the newest (newest_at).
 void add(std::atomic<std::uint64_t>& word, std::uint32_t tag, std::uint32_t n) {
   std::uint64_t seen = word.load(std::memory_order_relaxed);
   for (;;) {
@@ -46,20 +48,13 @@ void add(std::atomic<std::uint64_t>& word, std::uint32_t tag, std::uint32_t n) {
       return;  // a transition overtook this result
     }
     if (how == Fit::add) {
-      word.fetch_add(n, std::memory_order_relaxed);
+      word.fetch_add(n, std::memory_order_release);
       return;
     }
-    if (word.compare_exchange_weak(seen, (std::uint64_t{tag} << 32) | n, std::memory_order_relaxed)) {
+    if (word.compare_exchange_weak(seen, (std::uint64_t{tag} << 32) | n, std::memory_order_release,
+                                   std::memory_order_relaxed)) {
       return;
     }
-  }
-}
-
-// Empties a word that was left behind at least one turn of the ring ago.
-void forget(std::atomic<std::uint64_t>& word, std::int64_t number) {
-  std::uint64_t seen = word.load(std::memory_order_relaxed);
-  if (seen != 0 && (tag_in(seen) & kNumberMask) != (static_cast<std::uint32_t>(number) & kNumberMask)) {
-    word.compare_exchange_strong(seen, 0, std::memory_order_relaxed);
   }
 }
 
@@ -77,9 +72,10 @@ constexpr std::uint32_t slot_of(std::uint32_t generation, bool failed, bool slow
 
 BreakerWindow::BreakerWindow(const WindowShape& shape)
     : shape_(shape),
-      bucket_ns_(shape.kind == WindowShape::Kind::time ? shape.length.count() / shape.buckets : 1) {
+      bucket_ns_(shape.kind == WindowShape::Kind::time ? shape.length.count() / shape.buckets : 1),
+      ring_(std::bit_ceil(shape.buckets)) {
   if (shape_.kind == WindowShape::Kind::time) {
-    buckets_ = std::make_unique<Bucket[]>(shape_.buckets);
+    buckets_ = std::make_unique<Bucket[]>(ring_);
   } else if (shape_.kind == WindowShape::Kind::count) {
     slots_ = std::make_unique<std::atomic<std::uint32_t>[]>(shape_.size);
   }
@@ -90,27 +86,27 @@ std::int64_t BreakerWindow::number_of(std::int64_t elapsed_ns) const noexcept {
 }
 
 BreakerWindow::Bucket& BreakerWindow::bucket(std::int64_t number) const noexcept {
-  return buckets_[static_cast<std::size_t>(number) % shape_.buckets];
+  return buckets_[static_cast<std::size_t>(number) & (ring_ - 1)];
 }
 
-// Makes `number` the newest bucket unless a newer one is known; the newest is returned. Every bucket
-// that enters the window is either re-tagged by its first result or emptied here, so no word is ever
-// older than one turn and the 20 bits of its number cannot be mistaken. (A breaker idle for exactly
-// 2^20 buckets, to the bucket, sees one old bucket again: accepted.)
-std::int64_t BreakerWindow::advance_to(std::int64_t number) noexcept {
-  const auto empty = [this](std::int64_t at, std::int64_t number_kept) {
-    forget(bucket(at).calls, number_kept);
-    forget(bucket(at).failures, number_kept);
-    forget(bucket(at).slow, number_kept);
-  };
+// The bucket for a result at `elapsed_ns`: the newest known, or a newer one that this makes the newest.
+// Every bucket that enters the window is emptied here or re-tagged by its first result, so no word is
+// ever older than one turn of the ring, and the 20 bits of its number cannot be mistaken.
+std::int64_t BreakerWindow::newest_at(std::int64_t elapsed_ns) noexcept {
   std::int64_t seen = newest_.load(std::memory_order_relaxed);
+  if (elapsed_ns < (seen + 1) * bucket_ns_) {
+    return seen;  // no turn, no division
+  }
+  const std::int64_t number = number_of(elapsed_ns);
   while (number > seen) {
-    if (number - seen >= shape_.buckets) {
-      empty(number, number);  // before others can see it as the newest; what it held has expired
+    if (number - seen >= ring_ && !forget_old(number, seen)) {
+      seen = newest_.load(std::memory_order_relaxed);
+      continue;
     }
-    if (newest_.compare_exchange_weak(seen, number, std::memory_order_relaxed)) {
-      for (std::int64_t n = std::max(seen + 1, number - shape_.buckets + 1); n < number; ++n) {
-        empty(n, number);  // skipped: nobody writes here, because everybody sees the newer one
+    if (newest_.compare_exchange_weak(seen, number, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      // Nobody writes to a bucket that was skipped, because everybody sees the newer one.
+      for (std::int64_t n = std::max(seen + 1, number - ring_ + 1); n < number; ++n) {
+        (void)forget_old(n, number);
       }
       return number;
     }
@@ -118,10 +114,27 @@ std::int64_t BreakerWindow::advance_to(std::int64_t number) noexcept {
   return seen;
 }
 
+// Empties bucket `number` of what was counted there in an earlier turn; false if `newest` is not the
+// newest any more. A word read before `newest` was seen to be the newest holds nothing of this turn
+// yet, and if somebody counts there meanwhile, the exchange fails: no result is lost.
+bool BreakerWindow::forget_old(std::int64_t number, std::int64_t newest) noexcept {
+  Bucket& b = bucket(number);
+  for (std::atomic<std::uint64_t>* word : {&b.calls, &b.failures, &b.slow}) {
+    std::uint64_t seen = word->load(std::memory_order_acquire);
+    if (newest_.load(std::memory_order_acquire) != newest) {
+      return false;
+    }
+    if (seen != 0) {
+      word->compare_exchange_strong(seen, 0, std::memory_order_relaxed);
+    }
+  }
+  return true;
+}
+
 void BreakerWindow::record(std::uint32_t generation, std::int64_t elapsed_ns, bool failed,
                            bool slow) noexcept {
   if (shape_.kind == WindowShape::Kind::time) {
-    const std::int64_t number = advance_to(number_of(elapsed_ns));
+    const std::int64_t number = newest_at(elapsed_ns);
     const std::uint32_t tag = tag_of(generation, number);
     Bucket& b = bucket(number);
     add(b.calls, tag, 1);
@@ -140,8 +153,10 @@ void BreakerWindow::record(std::uint32_t generation, std::int64_t elapsed_ns, bo
 WindowTotals BreakerWindow::totals(std::uint32_t generation, std::int64_t elapsed_ns) const noexcept {
   WindowTotals sum;
   if (shape_.kind == WindowShape::Kind::time) {
-    const std::int64_t newest = std::max(newest_.load(std::memory_order_relaxed), number_of(elapsed_ns));
-    for (std::int64_t n = std::max<std::int64_t>(newest - shape_.buckets + 1, 0); n <= newest; ++n) {
+    const std::int64_t newest = newest_.load(std::memory_order_relaxed);
+    const std::int64_t last = std::max(newest, number_of(elapsed_ns));
+    // What lies beyond the newest bucket is left over from an earlier turn.
+    for (std::int64_t n = std::max<std::int64_t>(last - shape_.buckets + 1, 0); n <= newest; ++n) {
       const std::uint32_t tag = tag_of(generation, n);
       const Bucket& b = bucket(n);
       sum.calls += read(b.calls, tag);
@@ -177,7 +192,7 @@ void BreakerWindow::carry_from(const BreakerWindow& old, std::uint32_t generatio
   }
   if (shape_ == old.shape_) {
     newest_.store(old.newest_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    for (std::uint32_t i = 0; i < shape_.buckets; ++i) {
+    for (std::uint32_t i = 0; i < ring_; ++i) {
       buckets_[i].calls.store(old.buckets_[i].calls.load(std::memory_order_relaxed),
                               std::memory_order_relaxed);
       buckets_[i].failures.store(old.buckets_[i].failures.load(std::memory_order_relaxed),
@@ -187,7 +202,7 @@ void BreakerWindow::carry_from(const BreakerWindow& old, std::uint32_t generatio
     return;
   }
   const WindowTotals sum = old.totals(generation, elapsed_ns);
-  const std::int64_t number = advance_to(number_of(elapsed_ns));
+  const std::int64_t number = newest_at(elapsed_ns);
   const std::uint32_t tag = tag_of(generation, number);
   Bucket& b = bucket(number);
   add(b.calls, tag, sum.calls);

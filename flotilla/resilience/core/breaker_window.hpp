@@ -48,11 +48,13 @@ class BreakerWindow {
 
   [[nodiscard]] std::int64_t number_of(std::int64_t elapsed_ns) const noexcept;
   [[nodiscard]] Bucket& bucket(std::int64_t number) const noexcept;
-  std::int64_t advance_to(std::int64_t number) noexcept;
+  std::int64_t newest_at(std::int64_t elapsed_ns) noexcept;
+  bool forget_old(std::int64_t number, std::int64_t newest) noexcept;
 
   const WindowShape shape_;
   const std::int64_t bucket_ns_;
-  std::unique_ptr<Bucket[]> buckets_;                    // time
+  const std::uint32_t ring_;           // buckets kept: a power of two, so that finding one is a mask
+  std::unique_ptr<Bucket[]> buckets_;  // time
   std::unique_ptr<std::atomic<std::uint32_t>[]> slots_;  // count
   alignas(128) std::atomic<std::int64_t> newest_{0};     // time: number of the newest bucket
   alignas(128) std::atomic<std::uint64_t> cursor_{0};    // count: results recorded so far

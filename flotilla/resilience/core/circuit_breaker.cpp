@@ -51,7 +51,8 @@ CircuitBreaker::CircuitBreaker(const BreakerConfig& config, Instant epoch, std::
       rate_ppm_(to_ppm(config.rate)),
       slow_rate_ppm_(to_ppm(config.slow_rate)),
       min_calls_(effective_min_calls(config)),
-      success_is_simple_(config.window.kind == WindowShape::Kind::none),
+      windowed_(config.window.kind != WindowShape::Kind::none),
+      success_is_simple_(!windowed_ || (config.evaluate != Evaluate::any && slow_rate_ppm_ == 0)),
       edge_ns_(config.edge == Edge::after ? 1 : 0),
       window_(config.window) {}
 

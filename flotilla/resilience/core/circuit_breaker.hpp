@@ -177,6 +177,9 @@ class CircuitBreaker {
       if (detail::state_word::ModeAndState::get(word) == kClosedAutomatic &&
           generation(word) == permit.generation_ &&
           detail::run_word::Count::get(run_.load(std::memory_order_relaxed)) == 0) {
+        if (windowed_) {
+          window_.record(permit.generation_, elapsed(now), false, false);
+        }
         return Counted::success;
       }
     }
@@ -280,7 +283,8 @@ class CircuitBreaker {
   const std::uint32_t rate_ppm_;
   const std::uint32_t slow_rate_ppm_;
   const std::uint32_t min_calls_;
-  const bool success_is_simple_;  // no window and nothing judged on successes
+  const bool windowed_;
+  const bool success_is_simple_;  // a success is recorded at most, never judged
   const std::int64_t edge_ns_;    // Edge::after as one more nanosecond
   alignas(128) std::atomic<std::uint64_t> word_{0};
   alignas(128) std::atomic<std::uint64_t> probe_{0};

@@ -279,7 +279,8 @@ TEST(BreakerWindow, SeesNothingOldAfterAnyIdleTime) {
   config.consecutive = 0;
   config.window = {WindowShape::Kind::time, milliseconds(10), 10,
                    100};  // buckets of 1 ms: 2^20 of them last 17 min
-  for (const std::int64_t idle : {1 << 4, 1 << 19, (1 << 19) + 7, (1 << 20) - 3, (1 << 20) + 11, 1 << 22}) {
+  for (const std::int64_t idle :
+       {1 << 4, 1 << 19, (1 << 19) + 7, (1 << 20) - 12, (1 << 20) - 3, (1 << 20) + 11, 1 << 22}) {
     auto breaker = make(config);
     for (int i = 0; i < 12; ++i) {
       attempt(*breaker, Outcome::failure, kStart + milliseconds(i));

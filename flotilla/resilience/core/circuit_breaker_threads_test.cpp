@@ -1,4 +1,5 @@
 // Many threads on one breaker: what must hold whatever the interleaving.
+#include <barrier>
 #include <set>
 #include <thread>
 
@@ -161,6 +162,34 @@ TEST(BreakerThreads, WindowTotalsAreExactWhenQuiet) {
       EXPECT_EQ(totals.calls, 1024U);
     }
   }
+}
+
+// The ring turns under everybody's hands: after each jump of the clock all count at once, and no
+// result may be lost, nor an old one seen.
+TEST(BreakerThreads, ATurningWindowLosesNothing) {
+  BreakerConfig config;
+  config.consecutive = 0;
+  config.rate = 1;
+  config.window = {WindowShape::Kind::time, milliseconds(10), 10, 100};
+  auto breaker = *CircuitBreaker::create(config, kStart, 1);
+  constexpr std::array<std::int64_t, 6> kJumps{16, 10, 32, 1 << 20, 100, 1 << 24};
+  std::atomic<std::int64_t> ms{0};
+  std::atomic<int> wrong{0};
+  std::size_t round = 0;
+  std::barrier ready(kThreads, [&]() noexcept { ms += kJumps[round++ % kJumps.size()]; });
+  std::barrier done(kThreads, [&]() noexcept {
+    wrong += breaker->snapshot(kStart + Millis(ms)).window.calls == kThreads ? 0 : 1;
+  });
+  in_threads([&](int) {
+    for (int i = 0; i < 3000; ++i) {
+      ready.arrive_and_wait();
+      const Instant now = kStart + Millis(ms);
+      auto permit = breaker->acquire(now);
+      breaker->complete(std::move(*permit), Outcome::success, now);
+      done.arrive_and_wait();
+    }
+  });
+  EXPECT_EQ(wrong, 0);
 }
 
 }  // namespace
