@@ -125,6 +125,51 @@ TEST(Bulkhead, RefusesWhatCannotWorkAndChangesNothing) {
   EXPECT_EQ(bulkhead->counts().limit, 1U);
 }
 
+// Between the moment a slot is given back and the moment the first waiter has it, nobody slips in.
+TEST(BulkheadCount, AFreeSlotIsTheWaitersFirst) {
+  BulkheadCount count(1);
+  EXPECT_TRUE(count.try_take());
+  EXPECT_TRUE(count.add_waiter(1));
+  EXPECT_FALSE(count.add_waiter(1));
+  EXPECT_FALSE(count.try_release());
+  count.release();
+  EXPECT_FALSE(count.try_take());
+  EXPECT_TRUE(count.promote_waiter());
+  EXPECT_FALSE(count.promote_waiter());
+  EXPECT_TRUE(count.try_release());
+  EXPECT_TRUE(count.try_take());
+}
+
+// A slot given back while somebody is about to queue must wake them: here nobody ever gives up.
+TEST(Bulkhead, NoWakeUpIsLost) {
+  auto bulkhead = make(1, 8);
+  std::atomic<bool> stuck{false};
+  {
+    std::vector<std::jthread> threads;
+    for (std::uint64_t id = 1; id <= 2; ++id) {
+      threads.emplace_back([&, id] {
+        Random random(id);
+        for (int i = 0; i < 100'000 && !stuck; ++i) {
+          Caller caller;
+          if (bulkhead->enter(caller.slot, caller.waiter) == Entered::waiting) {
+            for (std::uint64_t spins = 0; caller.woken == 0 && !stuck; ++spins) {
+              if (spins > 10'000) {
+                std::this_thread::yield();
+                stuck = stuck || spins > 5'000'000;
+              }
+            }
+            caller.slot = bulkhead->take_or_cancel(caller.waiter);
+          }
+          for (volatile std::uint64_t work = random.below(40); work > 0;) {
+            work = work - 1;
+          }
+        }
+      });
+    }
+  }
+  EXPECT_FALSE(stuck);
+}
+
 // Threads enter, wait a little or not at all, and leave; the number inside is never exceeded and
 // everything is back at the end.
 TEST(Bulkhead, HoldsUnderThreads) {
