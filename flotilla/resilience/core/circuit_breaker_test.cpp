@@ -257,6 +257,37 @@ TEST(Breaker, ASuccessorGoesOnWhereTheOldOneIs) {
   EXPECT_TRUE((*last)->acquire(kStart + seconds(6)).has_value());
 }
 
+TEST(Breaker, ASuccessorKeepsAWindowOfTheSameShape) {
+  for (const auto kind : {WindowShape::Kind::time, WindowShape::Kind::count}) {
+    BreakerConfig config;
+    config.window = {kind, seconds(10), 10, 30};
+    config.consecutive = 0;
+    config.rate = 1;
+    auto old = make(config);
+    for (int i = 0; i < 25; ++i) {
+      attempt(*old, i % 5 == 0 ? Outcome::failure : Outcome::success, kStart + milliseconds(400) * i);
+    }
+    config.rate = 0.5;
+    auto next = CircuitBreaker::create_successor(*old, config, kStart + seconds(10));
+    ASSERT_TRUE(next.has_value());
+    for (const int later : {10, 12, 15, 18}) {
+      const WindowTotals expected = old->snapshot(kStart + seconds(later)).window;
+      const WindowTotals got = (*next)->snapshot(kStart + seconds(later)).window;
+      EXPECT_GT(expected.calls, 0U);
+      EXPECT_EQ(got.calls, expected.calls);
+      EXPECT_EQ(got.failures, expected.failures);
+    }
+  }
+  BreakerConfig other;
+  auto old = make(BreakerConfig{});
+  attempt(*old, Outcome::failure, kStart);
+  other.window.kind = WindowShape::Kind::count;
+  auto next = CircuitBreaker::create_successor(*old, other, kStart);
+  EXPECT_EQ((*next)->snapshot(kStart).window.calls,
+            0U);  // nothing to carry between a time and a count window
+  EXPECT_EQ((*next)->snapshot(kStart).failures, 1U);
+}
+
 // 2^18 generations wrap; an outage can last for more than half of them without touching the run.
 TEST(Breaker, CountsFailuresAfterAnyNumberOfTransitions) {
   for (const int transitions : {70'000, 131'072, 200'000, 262'143, 262'145}) {

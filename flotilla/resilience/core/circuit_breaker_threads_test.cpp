@@ -111,6 +111,36 @@ TEST(BreakerThreads, WithoutATransitionNoProbeIsLost) {
   EXPECT_EQ(breaker->snapshot(kStart).state, BreakerState::half_open);
 }
 
+TEST(BreakerThreads, AdmissionsWithoutRefundsNeverExceedTheTotal) {
+  BreakerConfig config = preset::pybreaker(1, milliseconds(1));
+  config.probes_at_once = 1000;
+  config.probes_total = 500;
+  auto breaker = *CircuitBreaker::create(config, kStart, 1);
+  breaker->probe(kStart);
+  std::array<std::vector<BreakerPermit>, kThreads> held;
+  in_threads([&](int id) {
+    Random random(static_cast<std::uint64_t>(id) + 1);
+    for (int refused = 0; refused < 1000;) {
+      auto permit = breaker->acquire(kStart);
+      if (!permit) {
+        ++refused;
+      } else if (random.below(3) == 0) {
+        held[static_cast<std::size_t>(id)].push_back(std::move(*permit));
+      }
+    }
+  });
+  std::size_t total = 0;
+  for (const auto& permits : held) {
+    total += permits.size();
+  }
+  // The last free place may have been on its way back when all were refused.
+  while (auto permit = breaker->acquire(kStart)) {
+    held[0].push_back(std::move(*permit));
+    ++total;
+  }
+  EXPECT_EQ(total, 500U);
+}
+
 TEST(BreakerThreads, OneEventPerGeneration) {
   auto breaker = *CircuitBreaker::create(preset::pybreaker(2, milliseconds(1)), kStart, 1);
   std::atomic<std::int64_t> clock{0};

@@ -117,7 +117,7 @@ struct RetryDecision {
 // One free retry a call: a stream refused or a request not sent at all (any method), 425, and a reused
 // connection that was closed before any answer (where resending is safe). It is part of no policy's
 // count, but needs its reason in the policy, and attempts > 1. A failed connect does count: a breaker
-// must learn from it. So a call sends at most attempts + 1 times.
+// must learn from it. So a call sends at most attempts + 1 times. The budget is asked for free retries too.
 [[nodiscard]] RetryDecision decide(const RetryPolicy& policy, const FailedAttempt& failed,
                                    Random& random) noexcept;
 

@@ -44,20 +44,24 @@ class RetryBudget {
    public:
     Ticket(Ticket&& other) noexcept : budget_(std::exchange(other.budget_, nullptr)) {}
     Ticket& operator=(Ticket&& other) noexcept {
-      std::swap(budget_, other.budget_);
+      if (this != &other) {
+        end();
+        budget_ = std::exchange(other.budget_, nullptr);
+      }
       return *this;
     }
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
-    ~Ticket() {
-      if (budget_ != nullptr) {
-        budget_->retrying_.fetch_sub(1, std::memory_order_relaxed);
-      }
-    }
+    ~Ticket() { end(); }
 
    private:
     friend class RetryBudget;
     explicit Ticket(RetryBudget* budget) noexcept : budget_(budget) {}
+    void end() noexcept {
+      if (budget_ != nullptr) {
+        std::exchange(budget_, nullptr)->retrying_.fetch_sub(1, std::memory_order_relaxed);
+      }
+    }
     RetryBudget* budget_;
   };
 

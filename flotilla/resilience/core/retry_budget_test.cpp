@@ -75,6 +75,8 @@ TEST(RetryBudget, BoundsWhatIsRetriedAtOnce) {
   }
   EXPECT_EQ(take(), BudgetDenial::concurrency);
   EXPECT_EQ(held.size(), 7U);
+  held[0] = std::move(held[1]);
+  EXPECT_EQ(budget->retrying(), 6U);
   held.clear();
   EXPECT_EQ(budget->retrying(), 0U);
 }
