@@ -174,9 +174,10 @@ class CircuitBreaker {
     permit.breaker_ = nullptr;
     if (outcome == Outcome::success && success_is_simple_) {
       const std::uint64_t word = word_.load(std::memory_order_acquire);
+      const std::uint64_t run = run_.load(std::memory_order_relaxed);
+      const bool no_run = detail::run_word::Count::get(run) == 0 || generation(run) != permit.generation_;
       if (detail::state_word::ModeAndState::get(word) == kClosedAutomatic &&
-          generation(word) == permit.generation_ &&
-          detail::run_word::Count::get(run_.load(std::memory_order_relaxed)) == 0) {
+          generation(word) == permit.generation_ && no_run) {
         if (windowed_) {
           window_.record(permit.generation_, elapsed(now), false, false);
         }
