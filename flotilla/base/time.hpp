@@ -19,7 +19,7 @@ struct MonoClock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<MonoClock>;
-  static constexpr bool is_steady = true;
+  static constexpr bool is_steady = true;  // NOLINT(readability-identifier-naming): the standard's name
 };
 
 // A point on the monotonic clock of this process. Comparable only within one process.

@@ -56,8 +56,9 @@ class Value {
  public:
   static constexpr std::uint32_t kMaxDepth = 1024;
 
-  Value() noexcept = default;         // null
-  Value(std::nullptr_t) noexcept {}   // NOLINT(google-explicit-constructor): builders read like JSON
+  // NOLINTBEGIN(google-explicit-constructor): builders read like JSON
+  Value() noexcept = default;  // null
+  Value(std::nullptr_t) noexcept {}
   template <std::same_as<bool> Bool>  // a template, so that no pointer turns into a boolean
   Value(Bool value) noexcept : tag_(value ? Tag::yes : Tag::no) {}
   template <std::integral Int>
@@ -66,6 +67,7 @@ class Value {
   Value(std::string_view text) { store_text(text, Tag::short_string, Tag::long_string); }
   Value(const char* text) : Value(std::string_view(text)) {}
   Value(const std::string& text) : Value(std::string_view(text)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   Value(const Value& other) noexcept : tag_(other.tag_), size_(other.size_) {
     std::memcpy(text_, other.text_, sizeof text_);

@@ -53,8 +53,8 @@ class ChannelState final : public EventSource {
   bool timed_out = false;
   std::optional<IoError> broken;
   std::coroutine_handle<> reader;
-  Received* received = nullptr;       // where the waiting reader wants its bytes
-  ReadyNode* reader_node = nullptr;   // of the waiting reader
+  Received* received = nullptr;      // where the waiting reader wants its bytes
+  ReadyNode* reader_node = nullptr;  // of the waiting reader
   std::coroutine_handle<> drainer;
   std::size_t drain_to = 0;
   Instant deadline = kNever;

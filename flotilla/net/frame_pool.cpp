@@ -10,6 +10,11 @@
 #endif
 
 namespace flotilla::net::frame_pool {
+
+#ifdef FLOTILLA_FRAME_POOL_OFF
+void* allocate(std::size_t size) { return ::operator new(size); }
+void release(void* memory, std::size_t) noexcept { ::operator delete(memory); }
+#else
 namespace {
 
 constexpr std::size_t kGranule = 64;
@@ -37,16 +42,10 @@ struct Lists {
   }
 };
 
-#ifndef FLOTILLA_FRAME_POOL_OFF
 thread_local Lists lists;
-#endif
 
 }  // namespace
 
-#ifdef FLOTILLA_FRAME_POOL_OFF
-void* allocate(std::size_t size) { return ::operator new(size); }
-void release(void* memory, std::size_t) noexcept { ::operator delete(memory); }
-#else
 void* allocate(std::size_t size) {
   const std::size_t index = (size - 1) / kGranule;
   if (index >= lists.heads.size()) {
