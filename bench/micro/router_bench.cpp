@@ -49,9 +49,14 @@ Table& table(std::size_t routes) {
 void match(benchmark::State& state, std::size_t distinct) {
   Table& tested = table(static_cast<std::size_t>(state.range(0)));
   flotilla::Random random(1);
-  std::vector<std::string_view> requests;
+  // As many different requests at every size, so that only the table differs: parameters and rests vary.
+  std::vector<std::string> requests;
   for (std::size_t i = 0; i < distinct; ++i) {
-    requests.emplace_back(tested.paths[random.below(tested.paths.size())]);
+    std::string path = tested.paths[random.below(tested.paths.size())];
+    if (const std::size_t at = path.rfind("/12345"); at != std::string::npos) {
+      path.replace(at + 1, 5, std::to_string(random.below(1'000'000)));
+    }
+    requests.push_back(std::move(path));
   }
   constexpr std::size_t kAhead = 8;
   Captures captures;

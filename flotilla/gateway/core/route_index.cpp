@@ -1,5 +1,6 @@
 #include "flotilla/gateway/core/route_index.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -102,25 +103,33 @@ std::vector<NodeId> RouteIndex::layout() {
   std::vector<NodeId> order(roots_);
   std::iota(order.begin(), order.end(), NodeId{0});
   std::vector<NodeId> open(order.rbegin(), order.rend());
+  std::vector<bool> placed(nodes_.size(), false);
+  const auto place = [&](NodeId id) {
+    if (!placed[id]) {
+      placed[id] = true;
+      order.push_back(id);
+    }
+  };
+  std::fill_n(placed.begin(), roots_, true);
   while (!open.empty()) {
     const NodeId id = open.back();
     open.pop_back();
+    place(id);
     RouteNode& node = nodes_[id];
     const std::span<const NodeId> literals(children.ids.begin() + children.begin[id],
                                            children.ids.begin() + children.begin[id + 1]);
-    node.first_child = static_cast<NodeId>(order.size());
-    order.insert(order.end(), literals.begin(), literals.end());
     if (literals.size() <= RouteNode::kFewChildren) {
       node.children = static_cast<std::uint8_t>(literals.size());
+      node.first_child = static_cast<NodeId>(order.size());
       for (std::size_t i = 0; i < literals.size(); ++i) {
         node.marks[i] = mark_of(text_of(nodes_[literals[i]]));
+        place(literals[i]);
       }
     }
+    open.insert(open.end(), literals.rbegin(), literals.rend());
     if (node.parameter != kNoNode) {
-      order.push_back(node.parameter);
       open.push_back(node.parameter);
     }
-    open.insert(open.end(), literals.rbegin(), literals.rend());
   }
   return order;
 }

@@ -2,8 +2,7 @@
 //
 // For: the router only. Nodes are made while building; after freeze() the index is immutable and shared by
 // threads, and a step down costs the same however many routes there are:
-//   - the children of a node stand side by side, and subtrees behind them, so that a walk reads few, near
-//   lines;
+//   - a subtree stands together, and few children side by side, so that a walk reads few, near lines;
 //   - a node with few children finds them by one byte of each that it holds itself; one with many through an
 //     open-addressing table keyed by (parent, segment), whose slots are 8 bytes (32 bits of the hash, the
 //     node);
@@ -107,7 +106,7 @@ class RouteIndex {
     constexpr std::uint64_t kOdd2 = 0xe7037ed1a0b428dbULL;
     const char* p = text.data();
     std::size_t n = text.size();
-    std::uint64_t seed = fold(parent ^ kOdd1, n ^ kOdd2);
+    std::uint64_t seed = (parent + 1) * kOdd1 + n;
     for (; n > 16; n -= 16, p += 16) {
       seed = fold(load<std::uint64_t>(p) ^ kOdd1, load<std::uint64_t>(p + 8) ^ seed);
     }
@@ -124,6 +123,21 @@ class RouteIndex {
     }
     return fold(a ^ kOdd2, b ^ seed);
   }
+  // memcmp without the call, which costs more than the comparison of a usual segment.
+  [[nodiscard]] static bool equal_bytes(const char* a, const char* b, std::size_t n) noexcept {
+    if (n > 16) {
+      return std::memcmp(a, b, n) == 0;
+    }
+    if (n >= 8) {
+      return ((load<std::uint64_t>(a) ^ load<std::uint64_t>(b)) |
+              (load<std::uint64_t>(a + n - 8) ^ load<std::uint64_t>(b + n - 8))) == 0;
+    }
+    if (n >= 4) {
+      return ((load<std::uint32_t>(a) ^ load<std::uint32_t>(b)) |
+              (load<std::uint32_t>(a + n - 4) ^ load<std::uint32_t>(b + n - 4))) == 0;
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+  }
   // Tells most siblings apart without touching them.
   [[nodiscard]] static std::uint8_t mark_of(std::string_view text) noexcept {
     return text.empty()
@@ -137,7 +151,7 @@ class RouteIndex {
     return {text, node.text_size};
   }
   [[nodiscard]] bool has_text(const RouteNode& node, std::string_view text) const noexcept {
-    return node.text_size == text.size() && text_of(node) == text;
+    return node.text_size == text.size() && equal_bytes(text_of(node).data(), text.data(), text.size());
   }
   [[nodiscard]] NodeId find_in_table(NodeId parent, std::string_view text) const noexcept {
     const std::uint64_t hash = hash_of(parent, text);
@@ -159,8 +173,8 @@ class RouteIndex {
     std::vector<NodeId> ids;
   };
   [[nodiscard]] Children literal_children() const;
-  // All nodes in the order they are to stand: roots, then the children of a node side by side, then the
-  // subtree of each. Sets first_child, children and marks on the way.
+  // All nodes in the order they are to stand: depth first, but few children side by side before the subtrees
+  // of each. Sets first_child, children and marks on the way.
   [[nodiscard]] std::vector<NodeId> layout();
   // Room for one more slot, at most half of them taken: a search that fails ends after two on average.
   void reserve_slot();

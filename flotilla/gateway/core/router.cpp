@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "flotilla/base/assert.hpp"
 #include "flotilla/base/text.hpp"
@@ -24,6 +26,31 @@ HostKey::HostKey(std::string_view host) noexcept {
   std::ranges::transform(host, text_.begin(), ascii_lower);
   size_ = host.size();
 }
+
+namespace {
+
+// The position of the first '/' from `from` on, or the end. Segments are short, so eight bytes at a time
+// (Hacker's Delight 6-1: the lowest zero byte of the difference) beat the call of a vectorised memchr.
+std::size_t segment_end(std::string_view path, std::size_t from) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
+  if constexpr (std::endian::native == std::endian::little) {
+    for (; from + 8 <= path.size(); from += 8) {
+      std::uint64_t word;
+      std::memcpy(&word, path.data() + from, sizeof word);
+      word ^= kOnes * static_cast<unsigned char>('/');
+      if (const std::uint64_t zero = (word - kOnes) & ~word & kHighs; zero != 0) {
+        return from + static_cast<std::size_t>(std::countr_zero(zero)) / 8;
+      }
+    }
+  }
+  while (from < path.size() && path[from] != '/') {
+    ++from;
+  }
+  return from;
+}
+
+}  // namespace
 
 // One walk through the index for one request.
 class Matching {
@@ -85,7 +112,7 @@ class Matching {
       if (at == path.size()) {
         return take(node.end) || take_rest(node, at);
       }
-      const std::size_t next = std::min(path.find('/', at + 1), path.size());
+      const std::size_t next = segment_end(path, at + 1);
       const std::string_view segment = path.substr(at + 1, next - at - 1);
       const NodeId child = data_.index.find(id, segment);
       if (node.plain) {
