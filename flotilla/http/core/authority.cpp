@@ -1,6 +1,7 @@
 #include "flotilla/http/core/authority.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "flotilla/base/text.hpp"
@@ -55,21 +56,24 @@ int count_groups(std::string_view text, bool with_ipv4) {
   }
 }
 
-bool is_name_char(char c) {
-  const char lower = ascii_lower(c);
-  return (lower >= 'a' && lower <= 'z') || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
+constexpr std::array<bool, 256> kNameChars = [] {
+  std::array<bool, 256> table{};
+  for (const char c :
+       std::string_view{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"}) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}();
 
 // Labels between dots, none empty; the empty name counts as one.
 bool is_name(std::string_view text) {
-  char before = '.';
+  bool good = !text.starts_with('.') && !text.ends_with('.');
+  char before = 0;
   for (const char c : text) {
-    if (!is_name_char(c) || (c == '.' && before == '.')) {
-      return false;
-    }
+    good &= kNameChars[static_cast<unsigned char>(c)] && !(c == '.' && before == '.');
     before = c;
   }
-  return text.empty() || before != '.';
+  return good;
 }
 
 // After the host: nothing, ":" or ":PORT".

@@ -85,7 +85,7 @@ constexpr std::uint32_t slot_of(std::string_view name) noexcept {
   return (key * kMultiplier) >> 24U;
 }
 
-struct Slot {
+struct alignas(32) Slot {  // a power of two, so that indexing is a shift
   std::array<char, kLongest> name{};
   std::uint8_t length = 0;
   FieldId id = FieldId::other;

@@ -141,8 +141,8 @@ std::optional<ProtocolError> parse_field_lines(std::string_view head, std::size_
     while (to > from && is_blank(head[to - 1])) {
       --to;
     }
-    const std::string_view name = head.substr(start, colon - start);
-    out.add({name, head.substr(from, to - from), head.substr(start, end + 2 - start), field_id(name), false});
+    out.add(head.substr(start, colon - start), head.substr(from, to - from),
+            head.substr(start, end + 2 - start));
     start = end + 2;
   }
   return std::nullopt;

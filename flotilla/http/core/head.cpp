@@ -74,16 +74,6 @@ void Head::clear() noexcept {
   scan.reset();
 }
 
-void Head::add(const FieldView& field) {
-  const FieldSet bit = field_bit(field.id);
-  if ((present & bit) == 0) {
-    first_[static_cast<std::size_t>(field.id)] = static_cast<std::uint16_t>(fields.size());
-  }
-  repeated |= present & bit;
-  present |= bit;
-  fields.push_back(field);
-}
-
 void RequestHead::clear() noexcept {
   Head::clear();
   method = Method::other;

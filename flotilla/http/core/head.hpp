@@ -117,7 +117,21 @@ class Head {
 
   // The parsers' side.
   void clear() noexcept;
-  void add(const FieldView& field);
+  void add(std::string_view name, std::string_view value, std::string_view line) {
+    const FieldId id = field_id(name);
+    const FieldSet bit = field_bit(id);
+    if ((present & bit) == 0) {
+      first_[static_cast<std::size_t>(id)] = static_cast<std::uint16_t>(fields.size());
+    }
+    repeated |= present & bit;
+    present |= bit;
+    // Member by member: copying 56 bytes that were just written in parts stalls the store buffer.
+    FieldView& field = fields.emplace_back();
+    field.name = name;
+    field.value = value;
+    field.line = line;
+    field.id = id;
+  }
   HeadScan scan;
 
  private:

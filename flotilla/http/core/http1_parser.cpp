@@ -1,5 +1,6 @@
 #include "flotilla/http/core/http1_parser.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -93,15 +94,14 @@ MaybeError set_host(std::string_view text, RequestHead& out) {
   }
   out.host = authority->host;
   out.port = authority->port;
+  bool upper = false;
   for (const char c : out.host) {
-    if (c != ascii_lower(c)) {
-      out.host_storage.assign(authority->host);
-      for (char& letter : out.host_storage) {
-        letter = ascii_lower(letter);
-      }
-      out.host = out.host_storage;
-      break;
-    }
+    upper |= c >= 'A' && c <= 'Z';
+  }
+  if (upper) {
+    out.host_storage.assign(authority->host);
+    std::ranges::transform(out.host_storage, out.host_storage.begin(), ascii_lower);
+    out.host = out.host_storage;
   }
   return std::nullopt;
 }

@@ -156,6 +156,20 @@ TEST(RequestHead, ReuseForgetsTheLastMessage) {
   EXPECT_EQ(head.path, "/2");
 }
 
+TEST(RequestHead, ReuseAllocatesNothing) {
+  const std::string bytes =
+      request("Host: A.example.with.a.long.name.that.needs.storage\r\nX: y\r\nZ: w\r\n");
+  RequestHead head;
+  ASSERT_TRUE(parse_request_head(bytes, {}, head).done());
+  const void* const tables[] = {head.fields.data(), head.scan.classes.data(), head.scan.line_ends.data(),
+                                head.host_storage.data()};
+  ASSERT_TRUE(parse_request_head(bytes, {}, head).done());
+  EXPECT_EQ(head.fields.data(), tables[0]);
+  EXPECT_EQ(head.scan.classes.data(), tables[1]);
+  EXPECT_EQ(head.scan.line_ends.data(), tables[2]);
+  EXPECT_EQ(head.host_storage.data(), tables[3]);
+}
+
 TEST(RequestHead, LimitsAreTheCallers) {
   RequestHead head;
   const std::string bytes = request("Host: a\r\nX: y\r\n");

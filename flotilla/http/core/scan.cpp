@@ -142,6 +142,11 @@ ScanResult check_limits(std::size_t at, const HeadLimits& limits, const HeadScan
   return at > limits.total ? ScanResult::head_too_long : ScanResult::need_more;
 }
 
+// How far the current line may reach: the place from which on check_limits refuses.
+std::size_t farthest_line_end(const HeadLimits& limits, const HeadScan& scan) {
+  return scan.line_ends.empty() ? std::min(limits.first_line, limits.total) : limits.total;
+}
+
 }  // namespace
 
 ClassifyFunction portable_classifier() noexcept { return &classify_portable; }
@@ -172,6 +177,7 @@ void HeadScan::reset() noexcept {
 ScanOutcome scan_head(std::string_view head, const HeadLimits& limits, HeadScan& scan) {
   std::size_t scanned = scan.scanned;
   std::size_t line_start = scan.line_start;
+  std::size_t farthest = farthest_line_end(limits, scan);
   std::size_t classified = scanned / 64;
   for (std::size_t block = classified; block * 64 < head.size(); ++block) {
     const std::size_t base = block * 64;
@@ -187,8 +193,8 @@ ScanOutcome scan_head(std::string_view head, const HeadLimits& limits, HeadScan&
     }
     while (control != 0) {
       const std::size_t at = base + static_cast<std::size_t>(__builtin_ctzll(control));
-      if (const ScanResult over = check_limits(at, limits, scan); over != ScanResult::need_more) {
-        return {over, 0};
+      if (at > farthest) {
+        return {check_limits(at, limits, scan), 0};
       }
       if (head[at] != '\r') {
         return {control_found(head, at), 0};
@@ -211,6 +217,7 @@ ScanOutcome scan_head(std::string_view head, const HeadLimits& limits, HeadScan&
       scan.line_ends.push_back(static_cast<std::uint32_t>(at));
       line_start = at + 2;
       scanned = at + 2;
+      farthest = limits.total;
       control &= scanned - base < 64 ? ~std::uint64_t{0} << (scanned - base) : 0;
     }
     scanned = std::max(scanned, std::min(base + 64, head.size()));
