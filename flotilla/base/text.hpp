@@ -16,6 +16,11 @@ namespace flotilla {
   return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 [[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+// The value of a hexadecimal digit in either case, or -1.
+[[nodiscard]] constexpr int hex_digit(char c) noexcept {
+  const char lower = ascii_lower(c);
+  return is_digit(c) ? c - '0' : (lower >= 'a' && lower <= 'f') ? lower - 'a' + 10 : -1;
+}
 
 // Equal but for the case of ASCII letters.
 [[nodiscard]] constexpr bool iequals(std::string_view a, std::string_view b) noexcept {

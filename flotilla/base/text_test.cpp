@@ -5,6 +5,13 @@
 namespace flotilla {
 namespace {
 
+TEST(HexDigit, BothCasesAndNothingElse) {
+  for (int c = -128; c < 128; ++c) {
+    const std::size_t at = std::string_view{"0123456789abcdef"}.find(ascii_lower(static_cast<char>(c)));
+    EXPECT_EQ(hex_digit(static_cast<char>(c)), at == std::string_view::npos ? -1 : static_cast<int>(at)) << c;
+  }
+}
+
 TEST(Text, ComparesWithoutAsciiCase) {
   EXPECT_TRUE(iequals("Content-Length", "content-LENGTH"));
   EXPECT_FALSE(iequals("a", "ab"));
