@@ -9,10 +9,7 @@
 namespace flotilla::http {
 namespace {
 
-bool is_hex(char c) {
-  const char lower = ascii_lower(c);
-  return is_digit(c) || (lower >= 'a' && lower <= 'f');
-}
+bool is_hex(char c) { return hex_digit(c) >= 0; }
 
 // Dotted decimal, as in the last 32 bits of an IPv6 address.
 bool is_ipv4(std::string_view text) {

@@ -16,14 +16,6 @@ constexpr ProtocolError kTooLarge{413, Reason::too_large, "the body is too large
 
 ProtocolError malformed(std::string_view message) { return {400, Reason::malformed, message}; }
 
-int hex_digit(char c) {
-  if (is_digit(c)) {
-    return c - '0';
-  }
-  const char lower = ascii_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // RFC 9110 6.5.1: what frames, routes, authenticates, or describes the content cannot come afterwards.
 constexpr FieldSet kNoTrailers =
     kHopByHopFields |

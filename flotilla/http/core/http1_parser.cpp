@@ -34,14 +34,6 @@ constexpr std::array<std::uint8_t, 256> kTargetClasses = [] {
   return table;
 }();
 
-int hex_digit(char c) {
-  if (is_digit(c)) {
-    return c - '0';
-  }
-  const char lower = ascii_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 MaybeError check_percent(std::string_view target) {
   for (std::size_t at = target.find('%'); at != std::string_view::npos; at = target.find('%', at + 3)) {
     if (at + 2 >= target.size()) {

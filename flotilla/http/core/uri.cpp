@@ -33,14 +33,6 @@ constexpr std::array<std::uint8_t, 256> kUriClasses = [] {
 
 bool is(char c, std::uint8_t bits) { return (kUriClasses[static_cast<unsigned char>(c)] & bits) != 0; }
 
-int hex_digit(char c) {
-  if (is_digit(c)) {
-    return c - '0';
-  }
-  const char lower = ascii_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // The byte encoded at text[at] == '%', or nothing.
 std::optional<char> encoded_byte(std::string_view text, std::size_t at) {
   if (at + 2 >= text.size()) {
