@@ -66,25 +66,23 @@ struct Caller::CallState {
   std::string instance_id;
 };
 
-net::Task<Answer> Caller::call(const ServiceTable& services, WorkerService& service, Outgoing& outgoing,
-                               Instant deadline) {
+net::Task<> Caller::call(const ServiceTable& services, WorkerService& service, Outgoing& outgoing,
+                         Instant deadline, Answer& answer) {
   CallState state(service, outgoing,
                   std::min(deadline, saturating_add(loop_.now(), service.service->config().timeout)),
                   worker_);
-  Answer answer;
   if (auto refused = enter_rate_limit(state)) {
     answer.value = std::move(*refused);
   } else {
-    answer = co_await attempts(state);
+    co_await attempts(state, answer);
   }
   if (!service.service->config().fallbacks.empty()) {
-    answer = co_await fall_back(services, state, std::move(answer));
+    co_await fall_back(services, state, answer);
   }
   if (const Refusal* refusal = answer.refusal()) {
     service.counters->refusals[static_cast<std::size_t>(refusal->reason)].add();
   }
   answer.attempts = state.sent;
-  co_return answer;
 }
 
 std::optional<Refusal> Caller::enter_rate_limit(CallState& state) {
@@ -103,20 +101,20 @@ std::optional<Refusal> Caller::enter_rate_limit(CallState& state) {
                  .retry_after = decision.retry_after};
 }
 
-net::Task<Answer> Caller::attempts(CallState& state) {
+net::Task<> Caller::attempts(CallState& state, Answer& answer) {
   for (;;) {
     ++state.sent;
     ++state.counted;
     state.failed.reset();
-    Answer answer = co_await attempt(state);
+    co_await attempt(state, answer);
     if (!state.failed) {
-      co_return answer;
+      co_return;
     }
     const auto delay = retry_delay(state);
     if (!delay) {
-      co_return answer;
+      co_return;
     }
-    answer = {};  // gives back the connection and the slot before the pause
+    answer.value.emplace<Refusal>();  // gives back the connection and the slot before the pause
     state.service.counters->retries.add();
     state.tried.push_back(state.instance_id);
     if (*delay > Duration::zero()) {
@@ -244,29 +242,28 @@ net::Task<std::expected<http::Upstream, net::IoError>> Caller::connect(CallState
 }
 
 // One attempt: policies 7 to 11, then the wait for the head of the answer.
-net::Task<Answer> Caller::attempt(CallState& state) {
-  Answer answer;
+net::Task<> Caller::attempt(CallState& state, Answer& answer) {
   Attempt attempt;
   attempt.service = state.service.service.get();
   attempt.instances = state.service.instances.get();
   attempt.counters = state.service.counters;
   if (auto refused = enter_breaker(state, attempt)) {
     answer.value = std::move(*refused);
-    co_return answer;
+    co_return;
   }
   attempt.instance = state.service.instances->pick(loop_.now(), state.tried);
   if (!attempt.instance) {
     answer.value =
         Refusal{.reason = Reason::no_instance,
                 .detail = fmt::format("service '{}' has no healthy instance", state.shared().name().value())};
-    co_return answer;
+    co_return;
   }
   if (resilience::Bulkhead* const bulkhead = state.shared().bulkhead()) {
     attempt.slot = bulkhead->try_enter();
     if (!attempt.slot) {
       if (auto refused = co_await wait_for_slot(state, attempt)) {
         answer.value = std::move(*refused);
-        co_return answer;
+        co_return;
       }
     }
   }
@@ -281,18 +278,23 @@ net::Task<Answer> Caller::attempt(CallState& state) {
     if (!connected) {
       state.bytes_sent = state.answer_begun = state.reused = false;
       answer.value = fail_attempt(state, attempt, connected.error());
-      co_return answer;
+      co_return;
     }
     upstream = std::move(*connected);
   }
   upstream.channel().set_deadline(deadline);
   const auto got = co_await exchange(state, *attempt.instance, upstream, deadline);
+  if (!got && state.outgoing.gave_up) {
+    answer.value =
+        Refusal{.reason = Reason::malformed, .effect = Effect::unknown, .detail = "the request broke off"};
+    co_return;  // the attempt counts as cancelled
+  }
   if (!got) {
     state.bytes_sent = true;
     state.answer_begun = got.error().answer_begun;
     state.reused = upstream.reused();
     answer.value = fail_attempt(state, attempt, got.error());
-    co_return answer;
+    co_return;
   }
   const std::uint16_t status = upstream.head().status;
   attempt.counters->latency.record(loop_.now() - attempt.sent);
@@ -304,7 +306,6 @@ net::Task<Answer> Caller::attempt(CallState& state) {
     state.instance_id = attempt.instance->id;
   }
   answer.value.emplace<LiveAnswer>(std::move(attempt), std::move(upstream));
-  co_return answer;
 }
 
 Refusal Caller::fail_attempt(CallState& state, Attempt& attempt, net::IoError error) {
@@ -343,6 +344,7 @@ net::Task<> pump(Outgoing& outgoing, net::Channel& channel, Instant& deadline, D
     deadline = saturating_add(channel.loop().now(), timeout);
     channel.set_deadline(deadline);
   } else {
+    outgoing.gave_up = true;
     channel.interrupt(net::IoError::reset);
   }
 }
@@ -390,10 +392,10 @@ void Caller::keep_stale(const std::string& key, const http::Response& response) 
   stale_.store(key, response, loop_.now());
 }
 
-net::Task<Answer> Caller::fall_back(const ServiceTable& services, CallState& state, Answer failed) {
-  LiveAnswer* const live = failed.live();
-  if (failed.fallback() != nullptr || (live != nullptr && live->head().status < 500)) {
-    co_return failed;
+net::Task<> Caller::fall_back(const ServiceTable& services, CallState& state, Answer& answer) {
+  const LiveAnswer* const live = answer.live();
+  if (live != nullptr && live->head().status < 500) {
+    co_return;
   }
   const auto counted = [&](FallbackKind kind) {
     state.service.counters->fallbacks[static_cast<std::size_t>(kind)].add();
@@ -401,21 +403,23 @@ net::Task<Answer> Caller::fall_back(const ServiceTable& services, CallState& sta
   for (const Fallback& fallback : state.shared().config().fallbacks) {
     if (const auto* respond = std::get_if<RespondFallback>(&fallback)) {
       counted(FallbackKind::respond);
-      FallbackAnswer answer{.kind = FallbackKind::respond,
-                            .response = {.status = respond->status, .body = respond->body}};
+      FallbackAnswer instead{.kind = FallbackKind::respond,
+                             .response = {.status = respond->status, .body = respond->body}};
       for (const auto& [name, value] : respond->headers) {
-        answer.response.headers.add(name, value);
+        instead.response.headers.add(name, value);
       }
-      co_return Answer{.value = std::move(answer)};
+      answer.value = std::move(instead);
+      co_return;
     }
     if (const auto* stale = std::get_if<StaleFallback>(&fallback)) {
       const auto* const kept = stale_.find(state.outgoing.stale_key(), stale->longest, loop_.now());
       if (kept != nullptr) {
         counted(FallbackKind::stale);
-        FallbackAnswer answer{.kind = FallbackKind::stale, .response = kept->response};
+        FallbackAnswer instead{.kind = FallbackKind::stale, .response = kept->response};
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(loop_.now() - kept->stored);
-        answer.response.headers.set("Age", fmt::format("{}", age.count()));
-        co_return Answer{.value = std::move(answer)};
+        instead.response.headers.set("Age", fmt::format("{}", age.count()));
+        answer.value = std::move(instead);
+        co_return;
       }
     }
     if (const auto* other = std::get_if<ServiceFallback>(&fallback)) {
@@ -426,21 +430,19 @@ net::Task<Answer> Caller::fall_back(const ServiceTable& services, CallState& sta
       // Its own policies and deadline, but no fallback of its own: one step aside, never two.
       CallState aside(*alternative, state.outgoing,
                       saturating_add(loop_.now(), alternative->service->config().timeout), worker_);
-      Answer answer;
-      if (auto refused = enter_rate_limit(aside)) {
-        answer.value = std::move(*refused);
-      } else {
-        answer = co_await attempts(aside);
+      Answer other_answer;
+      if (!enter_rate_limit(aside)) {
+        co_await attempts(aside, other_answer);
       }
       state.sent += aside.sent;
-      LiveAnswer* const better = answer.live();
+      const LiveAnswer* const better = other_answer.live();
       if (better != nullptr && better->head().status < 500) {
         counted(FallbackKind::service);
-        co_return answer;
+        answer = std::move(other_answer);
+        co_return;
       }
     }
   }
-  co_return failed;
 }
 
 }  // namespace flotilla::call

@@ -39,9 +39,10 @@ class Caller {
 
   // Calls `service` before `deadline` (the earlier of this and the service's own timeout counts).
   // `services` finds the service of a `service` fallback; it must outlive the call, as must `outgoing`.
-  // Destroying the task cancels the call.
-  [[nodiscard]] net::Task<Answer> call(const ServiceTable& services, WorkerService& service,
-                                       Outgoing& outgoing, Instant deadline);
+  // Destroying the task cancels the call. The answer is built in place, because moving one costs more than
+  // the policies do; its head is valid until the next await.
+  [[nodiscard]] net::Task<> call(const ServiceTable& services, WorkerService& service, Outgoing& outgoing,
+                                 Instant deadline, Answer& answer);
 
   // The answer was read whole by whoever streams it: keeps it if it may serve as stale.
   void keep_stale(const std::string& key, const http::Response& response);
@@ -50,9 +51,9 @@ class Caller {
  private:
   struct CallState;
 
-  net::Task<Answer> attempts(CallState& state);
-  net::Task<Answer> attempt(CallState& state);
-  net::Task<Answer> fall_back(const ServiceTable& services, CallState& state, Answer failed);
+  net::Task<> attempts(CallState& state, Answer& answer);
+  net::Task<> attempt(CallState& state, Answer& answer);
+  net::Task<> fall_back(const ServiceTable& services, CallState& state, Answer& answer);
 
   [[nodiscard]] std::optional<Refusal> enter_rate_limit(CallState& state);
   [[nodiscard]] std::optional<Refusal> enter_breaker(CallState& state, Attempt& attempt);

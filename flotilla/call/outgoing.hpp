@@ -42,6 +42,7 @@ class Outgoing {
   http::Method method = http::Method::get;
   bool idempotency_key = false;
   bool upgrade = false;   // a websocket handshake: 101 is an answer
+  bool gave_up = false;   // stream_body failed: the request's sender is to blame, not the service
   bool streams = false;   // the body is not (all) in `body`: it cannot be sent twice
   std::string_view body;  // sent with the head; in its framing already
 };

@@ -23,6 +23,10 @@
 namespace flotilla::call {
 
 enum class FallbackKind : std::uint8_t { respond, stale, service };
+[[nodiscard]] constexpr std::string_view to_string(FallbackKind kind) noexcept {
+  constexpr std::array<std::string_view, 3> names{"respond", "stale", "service"};
+  return names[static_cast<std::size_t>(kind)];
+}
 
 // What one worker counts about one service.
 struct alignas(128) ServiceCounters {

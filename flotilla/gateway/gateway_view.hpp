@@ -1,0 +1,94 @@
+// One gateway's configuration, compiled: what all workers share, and what one worker adds to it.
+//
+// CompiledGateway is built once per load and never changes; a GatewayView is a worker's own, with the
+// services resolved to this worker's connections and counters. A reload swaps the view; requests in flight
+// keep theirs.
+// Ownership: views are shared_ptr, held by the handler and by requests in flight. Threads: CompiledGateway
+// any, GatewayView its worker's. Limits: those of the router.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "flotilla/base/counter.hpp"
+#include "flotilla/base/error.hpp"
+#include "flotilla/call/caller.hpp"
+#include "flotilla/call/core/text_template.hpp"
+#include "flotilla/call/service_table.hpp"
+#include "flotilla/gateway/core/router.hpp"
+#include "flotilla/gateway/gateway_config.hpp"
+#include "flotilla/net/cidr.hpp"
+
+namespace flotilla::gateway {
+
+class CompiledComposition;
+
+// What one worker counts about one route.
+struct alignas(128) RouteCounters {
+  std::array<Counter, 6> answers;  // by status / 100; [0] is not used
+  Counter cancelled;               // the client left first
+  Counter bytes_sent;
+  Histogram latency;  // head complete to answer complete
+};
+
+class RouteMetrics {
+ public:
+  explicit RouteMetrics(std::uint32_t workers) : shards_(workers) {}
+  [[nodiscard]] RouteCounters& of(std::uint32_t worker) noexcept { return shards_[worker]; }
+  [[nodiscard]] const std::vector<RouteCounters>& shards() const noexcept { return shards_; }
+
+ private:
+  std::vector<RouteCounters> shards_;
+};
+
+struct ProxyAction {
+  ServiceName service;
+  std::string strip_prefix;
+  bool preserve_host = false;
+};
+struct ComposeAction {
+  std::shared_ptr<const CompiledComposition> composition;
+};
+struct RespondAction {
+  RespondConfig answer;
+};
+struct RedirectAction {
+  std::vector<call::TemplatePart> to;
+  std::uint16_t status = 302;
+};
+using Action = std::variant<ProxyAction, ComposeAction, RespondAction, RedirectAction>;
+
+struct CompiledRoute {
+  std::string name;         // "GET /users/{id}": for logs, metrics and reports
+  std::string action_name;  // "proxy user-service"
+  Action action;
+  std::shared_ptr<RouteMetrics> metrics;
+};
+
+struct CompiledGateway {
+  std::string name;
+  std::string listen;
+  GatewayLimits limits;
+  Router router;
+  std::vector<CompiledRoute> routes;       // by the router's index
+  std::shared_ptr<RouteMetrics> unrouted;  // requests that no route took
+  net::CidrSet trusted;
+};
+
+// Compiles `config`; `old`, if any, is the gateway of that name before the reload: routes of the same name
+// keep their counters. Errors carry the place in the file.
+[[nodiscard]] Result<std::shared_ptr<const CompiledGateway>> compile_gateway(
+    const GatewayConfig& config, const std::vector<CompositionConfig>& compositions,
+    const net::CidrSet& trusted, std::uint32_t workers, const CompiledGateway* old);
+
+struct GatewayView {
+  std::shared_ptr<const CompiledGateway> gateway;
+  std::shared_ptr<const call::ServiceTable> services;
+  std::vector<call::WorkerService*> proxied;  // by route: the service of a proxy action, else nullptr
+  std::uint32_t worker = 0;
+};
+
+}  // namespace flotilla::gateway

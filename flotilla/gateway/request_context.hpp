@@ -1,0 +1,30 @@
+// What an action knows about the request it answers.
+//
+// Ownership: lives in the handler's coroutine frame; views point into the request and the router.
+// Threads: the worker's.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "flotilla/call/caller.hpp"
+#include "flotilla/gateway/gateway_view.hpp"
+#include "flotilla/http/server.hpp"
+
+namespace flotilla::gateway {
+
+struct RequestContext {
+  http::Exchange& exchange;
+  call::Caller& caller;
+  const GatewayView& view;
+  const CompiledRoute& route;
+  const Captures& captures;
+  std::string_view path;      // normalised
+  bool trusted = false;       // the peer is one of trusted_proxies
+  Instant deadline = kNever;  // inherited from a trusted peer
+};
+
+// Answers a refused or failed call as problem+json.
+void answer_refusal(http::Exchange& exchange, const call::Refusal& refusal, std::string_view service);
+
+}  // namespace flotilla::gateway
