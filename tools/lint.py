@@ -291,8 +291,7 @@ def built_files(root):
                     todo.append(path)
                 else:
                     named.add(path)
-                    runs = command == "flotilla_tests" or section == "TESTS" or command == "add_test"
-                    if runs:
+                    if section == "TESTS" or command in ("flotilla_tests", "flotilla_e2e_test", "add_test"):
                         tests.add(path)
     return named, tests
 
