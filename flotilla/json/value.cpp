@@ -77,7 +77,8 @@ bool same_text(const Value& a, const Value& b) noexcept {
   return a.same_as(b) || a.as_string() == b.as_string();
 }
 
-// An array's or object's exclusive block with room for `capacity` elements: `old` itself if nobody shares it.
+// An array's or object's exclusive block with room for `capacity` elements: `old` itself if nobody shares
+// it. Consumes the caller's reference to `old`.
 template <class Element>
 ListBlock* exclusive(ListBlock* old, std::size_t capacity) {
   if (old == nullptr) {
@@ -104,6 +105,9 @@ ListBlock* exclusive(ListBlock* old, std::size_t capacity) {
     std::memcpy(fresh->sorted, old->sorted, old->count * sizeof(std::uint32_t));
   }
   if (alone) {
+    free_list(old);
+  } else if (old->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {  // the others went meanwhile
+    std::destroy_n(elements<Element>(old), old->count);
     free_list(old);
   }
   return fresh;
