@@ -1,6 +1,7 @@
 // Replays tests/fuzz/corpus/http_*/ through the fuzz targets, and a seeded random walk around it.
 #include "flotilla/http/core/http1_fuzz.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
