@@ -155,6 +155,8 @@ class Value {
   }
   // Length of the compact JSON text if no character needed an escape. O(1): the cost of walking a value.
   [[nodiscard]] std::uint64_t text_size() const noexcept;
+  // Whether others hold the same block, so that a change would copy it first. False for what stands in place.
+  [[nodiscard]] bool is_shared() const noexcept;
   // Whether both are the same block, or equal scalars that stand in place: a cheap "surely equal".
   [[nodiscard]] bool same_as(const Value& other) const noexcept {
     return std::memcmp(this, &other, sizeof(Value)) == 0;
@@ -244,6 +246,10 @@ class ListBuilder {
   [[nodiscard]] static Value make_object(std::span<Member> members);
 };
 
+inline bool Value::is_shared() const noexcept {
+  return tag_ >= kFirstShared && block() != nullptr &&
+         static_cast<const std::atomic<std::uint32_t>*>(block())->load(std::memory_order_acquire) != 1;
+}
 inline bool Value::as_bool() const noexcept {
   FLOTILLA_ASSERT(is_bool());
   return tag_ == Tag::yes;
