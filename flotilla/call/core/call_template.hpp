@@ -31,6 +31,10 @@ class CallTemplate {
   [[nodiscard]] const ServiceName& service() const noexcept { return service_; }
   // Path and query in origin form: "/orders?user_id=42".
   [[nodiscard]] std::expected<std::string, RenderFault> render(const RequestScope& scope) const;
+  // Whether an expression in it mentions the variable of that name (without '$').
+  [[nodiscard]] bool mentions(std::string_view variable) const {
+    return call::mentions(path_, variable) || call::mentions(query_, variable);
+  }
   // The names of the `{name}` holes, so that a route without them is found when the file is read.
   [[nodiscard]] std::vector<std::string_view> parameters() const;
 

@@ -7,16 +7,12 @@
 // immutable. Limits: those of the expression language (steps, output).
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "flotilla/base/error.hpp"
+#include "flotilla/expr/core/program.hpp"
 #include "flotilla/json/value.hpp"
-
-namespace flotilla::expr {
-class Program;
-}
 
 namespace flotilla::call {
 
@@ -37,11 +33,16 @@ class Expression {
   // values.
   [[nodiscard]] Result<json::Value> evaluate(const RequestScope& scope) const;
 
+  // Whether the text has `$variable` in it, so that what nobody reads (a request's body) need not be read.
+  [[nodiscard]] bool mentions(std::string_view variable) const;
+
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
  private:
+  Expression(std::string_view text, expr::Program program) : text_(text), program_(std::move(program)) {}
+
   std::string text_;
-  std::shared_ptr<const expr::Program> program_;
+  expr::Program program_;
 };
 
 }  // namespace flotilla::call

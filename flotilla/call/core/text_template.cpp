@@ -80,7 +80,7 @@ Result<TemplatePart> parse_hole(std::string_view text, std::size_t open, std::si
   if (inside.starts_with('.') || inside.starts_with('$')) {
     auto compiled = Expression::compile(inside);
     if (!compiled) {
-      return error(text, open + 1, compiled.error().message);
+      return error(text, open + 1, fmt::format("in this expression: {}", compiled.error().message));
     }
     part.kind = TemplatePart::Kind::expression;
     part.expression = *std::move(compiled);
@@ -162,6 +162,12 @@ std::expected<std::string, RenderFault> render_hole(const TemplatePart& part, co
     return fault("is empty");
   }
   return std::string(value.as_string());
+}
+
+bool mentions(std::span<const TemplatePart> parts, std::string_view variable) {
+  return std::ranges::any_of(parts, [variable](const TemplatePart& part) {
+    return part.expression && part.expression->mentions(variable);
+  });
 }
 
 Result<TextTemplate> TextTemplate::parse(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct RenderFault {
 // than was meant.
 [[nodiscard]] std::expected<std::string, RenderFault> render_hole(const TemplatePart& part,
                                                                   const RequestScope& scope);
+
+// Whether an expression in `parts` mentions the variable of that name (without '$').
+[[nodiscard]] bool mentions(std::span<const TemplatePart> parts, std::string_view variable);
 
 // A whole text rendered without any encoding, for headers and keys.
 class TextTemplate {

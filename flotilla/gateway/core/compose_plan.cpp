@@ -173,7 +173,28 @@ Result<ComposeView> ComposeView::build(const ComposePlan& plan, std::span<const 
     }
     view.shape_ = *std::move(compiled);
   }
+  view.reads_body_ = view.mentions(plan, "body");
+  view.reads_headers_ = view.mentions(plan, "headers");
   return view;
+}
+
+bool ComposeView::mentions(const ComposePlan& plan, std::string_view variable) const {
+  if (shape_ && shape_->mentions(variable)) {
+    return true;
+  }
+  for (BranchId id = 0; id < plan.branches().size(); ++id) {
+    const Branch& branch = plan.branches()[id];
+    if ((called_ & branch_bit(id)) == 0) {
+      continue;
+    }
+    if (branch.call.mentions(variable) || (branch.body && branch.body->mentions(variable)) ||
+        std::ranges::any_of(branch.headers, [&](const auto& header) {
+          return call::mentions(header.second.parts(), variable);
+        })) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace flotilla::gateway

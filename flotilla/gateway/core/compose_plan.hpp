@@ -72,11 +72,19 @@ class ComposeView {
   [[nodiscard]] BranchSet shown() const noexcept { return shown_; }
   [[nodiscard]] BranchSet called() const noexcept { return called_; }
   [[nodiscard]] const std::optional<call::Expression>& shape() const noexcept { return shape_; }
+  // Whether anything that is evaluated mentions `$body` or `$headers`: otherwise they need not be given to
+  // the run.
+  [[nodiscard]] bool reads_body() const noexcept { return reads_body_; }
+  [[nodiscard]] bool reads_headers() const noexcept { return reads_headers_; }
 
  private:
+  [[nodiscard]] bool mentions(const ComposePlan& plan, std::string_view variable) const;
+
   BranchSet shown_ = 0;
   BranchSet called_ = 0;
   std::optional<call::Expression> shape_;
+  bool reads_body_ = false;
+  bool reads_headers_ = false;
 };
 
 }  // namespace flotilla::gateway

@@ -215,6 +215,23 @@ TEST(Compose, BodiesAreBounded) {
   EXPECT_EQ(step.answer->headers.get("Flotilla-Missing"), "a;reason=bad-answer;status=200");
 }
 
+TEST(Compose, KnowsWhatItReadsOfTheRequest) {
+  const std::vector<BranchConfig> branches{
+      {.name = "plain", .call = {"GET s/{id}?x={$query.x}"}},
+      {.name = "header", .call = {"GET s/a"}, .headers = {{"X-A", {"{$headers.a}"}}}},
+      {.name = "body", .call = {"POST s/a"}, .body = Text{"{a: $body.a}"}}};
+  const auto plan = ComposePlan::build({.name = "test", .branches = branches});
+  ASSERT_TRUE(plan);
+  const auto reads = [&](std::vector<std::string> only, std::optional<Text> shape) {
+    const auto view = ComposeView::build(*plan, only, shape);
+    return std::pair(view->reads_body(), view->reads_headers());
+  };
+  EXPECT_EQ(reads({"plain"}, {}), std::pair(false, false));
+  EXPECT_EQ(reads({"header"}, {}), std::pair(false, true));
+  EXPECT_EQ(reads({"body"}, {}), std::pair(true, false));
+  EXPECT_EQ(reads({"plain"}, Text{"{a: $headers.x, b: $body}"}), std::pair(true, true));
+}
+
 TEST(Compose, BranchesAreBounded) {
   std::vector<BranchConfig> branches;
   EXPECT_EQ(ComposePlan::build({.name = "test", .branches = branches}).error().code, Errc::limit);
