@@ -133,6 +133,10 @@ std::expected<std::string, RenderFault> CallTemplate::render(const RequestScope&
           RenderFault::Cause::request,
           fmt::format("{{{}}} is '{}', which is no segment of a path; nothing was sent", part.text, *value)});
     }
+    if (value->contains('\0')) {  // %00 ends a string in many a server
+      return std::unexpected(RenderFault{RenderFault::Cause::request,
+                                         fmt::format("{{{}}} has a zero byte; nothing was sent", part.text)});
+    }
     http::percent_encode_segment(target, *value);
   }
   for (const TemplatePart& part : query_) {

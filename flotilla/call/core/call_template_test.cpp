@@ -66,6 +66,8 @@ TEST(CallTemplate, NothingIsSentForAValueThatAddressesSomethingElse) {
             "request: {id} is '..', which is no segment of a path; nothing was sent");
   EXPECT_EQ(render("GET s/u/.{id}/x", R"({"id":"."})"),
             "request: {id} is '.', which is no segment of a path; nothing was sent");
+  EXPECT_EQ(render("GET s/u/{id}", R"({"id":"a\u0000b"})"),
+            "request: {id} has a zero byte; nothing was sent");
   EXPECT_EQ(render("GET s/u?id={.user.id}"), "answer: {.user.id} is null; nothing was sent");
   EXPECT_EQ(render("GET s/u?id={.id}", "{}", R"({"id":""})"), "answer: {.id} is empty; nothing was sent");
   EXPECT_EQ(render("GET s/u?id={.id}", "{}", R"({"id":".."})"), "GET s /u?id=..");
