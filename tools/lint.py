@@ -316,16 +316,27 @@ def house_includes(text):
 
 
 def check_tested(texts):
-    """A core .cpp is tested by the test beside it, or by one that includes its header: directly, or
-    through the one header that presents it. Its header is the one it includes first."""
-    direct = {h for path, text in texts.items() if is_test(path) for h in house_includes(text)}
-    presented = {h for header in direct for h in house_includes(texts.get(header, ""))}
-    for path, text in texts.items():
+    """A core .cpp is tested by the test beside it, or by one that reaches it: the test includes its header,
+    or a header of the same folder whose code uses it. The header of a .cpp is the one it includes first."""
+    includes = {path: house_includes(text) for path, text in texts.items() if PurePosixPath(path).suffix in CPP}
+    code_of = {}  # header -> the files that declare and define it
+    for path, headers in includes.items():
+        own = headers[0] if path.endswith(".cpp") and headers else path
+        code_of.setdefault(own, []).append(path)
+    todo = [h for path, headers in includes.items() if is_test(path) for h in headers]
+    reached = set(todo)
+    while todo:
+        header = todo.pop()
+        for path in [header, *code_of.get(header, [])]:
+            new = {h for h in includes.get(path, []) if folder_of(h) == folder_of(header) and not is_test(path)} - reached
+            reached |= new
+            todo += new
+    for path in texts:
         if path.endswith(".cpp") and is_pure(path):
             beside = path.removesuffix(".cpp") + "_test.cpp"
-            own = (house_includes(text) or [path.removesuffix(".cpp") + ".hpp"])[0]
-            if beside not in texts and own not in direct | presented:
-                yield Finding(path, 1, "untested", f"a core without a test: write {beside}, or include {own} in the test that covers it")
+            own = (includes[path] or [path.removesuffix(".cpp") + ".hpp"])[0]
+            if beside not in texts and own not in reached:
+                yield Finding(path, 1, "untested", f"a core without a test: write {beside}, or reach {own} from the test that covers it")
 
 
 def tree_files(root):

@@ -183,6 +183,7 @@ class Build(LintTest):
         includes_scan = '#include "flotilla/http/core/scan.hpp"\n'
         self.accepts(changes | {"flotilla/http/core/parser_test.cpp": PARSER_TEST + includes_scan})
         self.accepts(changes | {"flotilla/http/core/parser.hpp": HEADER + includes_scan})
+        self.accepts(changes | {"flotilla/http/core/parser.cpp": CLEAN["flotilla/http/core/parser.cpp"] + includes_scan})
 
 
 class Shape(LintTest):
