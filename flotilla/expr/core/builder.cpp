@@ -84,14 +84,16 @@ Builder::Builder() {
 // active at once, each within the output of the one before, so they add up; single ones come and go.
 void Builder::analyse(Node& node) const {
   bool single = !node.optional && keeps_single(node.op);
+  std::uint32_t deepest_single = 0;
   std::uint32_t deepest = 0;
-  std::uint32_t sum = 0;
+  std::uint32_t sum = 0;  // of the generators
   const auto child = [&](NodeId id, bool decides) {
     if (id == kNone) {
       return;
     }
     const Node& n = code_.nodes[id];
     deepest = std::max(deepest, n.levels);
+    deepest_single = std::max(deepest_single, n.single ? n.levels : 0);
     sum += n.single ? 0 : n.levels;
     single = single && (!decides || n.single);
   };
@@ -126,8 +128,10 @@ void Builder::analyse(Node& node) const {
   const bool one_at_a_time =
       single || node.op == Op::comma || node.op == Op::bind_array || node.op == Op::bind_object;
   node.single = single;
-  node.levels = 1 + (one_at_a_time ? std::max(deepest, gathers(node.op) || node.op == Op::reduce ? sum : 0)
-                                   : deepest + sum);
+  const std::uint32_t within = !one_at_a_time                              ? deepest_single + sum
+                               : gathers(node.op) || node.op == Op::reduce ? std::max(deepest, sum)
+                                                                           : deepest;
+  node.levels = 1 + std::min(within, kMaxLevels);  // beyond it only "too many" counts; nothing wraps
   switch (node.op) {
     case Op::identity:
     case Op::literal:

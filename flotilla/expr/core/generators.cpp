@@ -155,10 +155,10 @@ bool Interpreter::each_object(const Node& n, const Value& input, std::size_t ent
   }
   const auto pair = list(n.a + static_cast<std::uint32_t>(2 * entry), 2);
   return each(pair[0], input, [&](Value&& key) {
-    if (!key.is_string()) {
-      return fail(type_error(fmt::format("Cannot use {} as object key", describe(key))).error());
-    }
     return each(pair[1], input, [&](Value&& value) {
+      if (!key.is_string()) {
+        return fail(type_error(fmt::format("Cannot use {} as object key", describe(key))).error());
+      }
       if (!meter_.copy(so_far.size())) {
         return fail(out_of_steps().error());
       }

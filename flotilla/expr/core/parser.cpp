@@ -39,8 +39,7 @@ std::expected<Code, CompileError> Parser::run() {
     unexpected("an operator or the end");
   }
   if (!failed() && build_.at(root).levels > kMaxLevels) {
-    fail(0, fmt::format("the expression needs {} levels of evaluation, the limit is {}",
-                        build_.at(root).levels, kMaxLevels));
+    fail(0, fmt::format("the expression needs more than {} levels of evaluation", kMaxLevels));
   }
   if (failed()) {
     return std::unexpected(std::move(*error_));
