@@ -29,6 +29,9 @@ std::unexpected<EvalError> overflow(const Value& a, char sign, const Value& b) {
 
 Value to_value(const Decimal& d) { return Value::number(d.to_text()); }
 
+// A new key shifts part of the index of a large object: four bytes each, so many for the price of an element.
+constexpr std::uint64_t kShiftedAtOnce = 128;
+
 bool both(Kind kind, const Value& a, const Value& b) { return a.kind() == kind && b.kind() == kind; }
 
 // OP on two numbers: integers where both fit, else decimals.
@@ -118,8 +121,7 @@ Outcome append(Value a, const Value& b, Meter& meter) {
 }
 
 Outcome merge(Value a, const Value& b, Meter& meter) {
-  // Each new key may shift the index of a large object: as if 1/16 of it were copied.
-  const std::uint64_t shifted = b.size() * (a.size() / 16);
+  const std::uint64_t shifted = b.size() * (a.size() / kShiftedAtOnce);
   if (!meter.copy(b.size() + shifted + (a.is_shared() ? a.size() : 0))) {
     return out_of_steps();
   }
@@ -131,7 +133,7 @@ Outcome merge(Value a, const Value& b, Meter& meter) {
 
 // `a * b` of objects: members that are objects in both are merged likewise. Depth is at most 256.
 Outcome merge_deep(Value a, const Value& b, Meter& meter) {
-  if (!meter.copy(b.size() * (1 + a.size() / 16) + a.size())) {
+  if (!meter.copy(b.size() * (1 + a.size() / kShiftedAtOnce) + a.size())) {
     return out_of_steps();
   }
   for (const json::Member& m : b.members()) {

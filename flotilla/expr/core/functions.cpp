@@ -166,25 +166,27 @@ Outcome from_entries(const Value& v, Meter& meter) {
   if (!is_list(v)) {
     return not_iterable(v);
   }
-  if (!meter.step(v.size() + v.size() * v.size() / 256)) {
+  if (!meter.step(v.size())) {
     return out_of_steps();
   }
-  Outcome object = Value::object();
+  std::vector<json::Member> members;
+  members.reserve(v.size());
+  Outcome failure = Value();
   each_element(v, [&](const Value& entry) {
     if (!entry.is_object() && !entry.is_null()) {
-      object = type_error(fmt::format("Cannot index {} with string \"key\"", to_string(entry.kind())));
+      failure = type_error(fmt::format("Cannot index {} with string \"key\"", to_string(entry.kind())));
       return false;
     }
-    const Value key = entry_key(entry);
+    Value key = entry_key(entry);
     if (!key.is_string()) {
-      object = type_error(fmt::format("Cannot use {} as object key", describe(key)));
+      failure = type_error(fmt::format("Cannot use {} as object key", describe(key)));
       return false;
     }
     const Value* value = entry.find("value");
-    object->set_member(key, value != nullptr ? *value : entry["Value"]);
+    members.push_back({std::move(key), value != nullptr ? *value : entry["Value"]});
     return true;
   });
-  return object;
+  return failure ? Outcome(json::ListBuilder::make_object(members)) : failure;
 }
 
 Outcome join(const Value& v, const Value& separator, Meter& meter) {

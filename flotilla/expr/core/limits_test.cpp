@@ -75,6 +75,8 @@ TEST(ExpressionLimits, BoundWhatIsMade) {
   EXPECT_EQ(outcome("reduce range(200) as $i (null; [.]) | length"), "1");
   EXPECT_EQ(outcome("[range(60000)] | . - . | length"), "budget");                   // pairs are steps
   EXPECT_EQ(outcome("reduce range(20000) as $i ([]; . + [$i]) | length"), "20000");  // grows in place
+  EXPECT_EQ(outcome("[range(5000) | {key: tostring, value: .}] | from_entries | length"), "5000");
+  EXPECT_EQ(outcome("reduce range(5000) as $i ({}; . + {\"\\($i)\": $i}) | length"), "5000");
   const json::Value large = std::string(8U << 20, 'x');
   EXPECT_EQ(outcome("[range(100) as $i | length] | add", {}, large), "budget");
   EXPECT_EQ(outcome("length", {}, large), "8388608");
