@@ -246,6 +246,31 @@ void Catalog::Write::set_status(std::string_view check_id, Status status, std::s
   }
 }
 
+Result<> Catalog::admit(std::string_view service_id, const std::set<std::string, std::less<>>& check_ids,
+                        bool replacing) {
+  std::size_t fresh = 0;  // in the catalog
+  std::size_t joining = 0;
+  for (const std::string& id : check_ids) {
+    const Check* known = check(id);
+    fresh += known == nullptr ? 1 : 0;
+    joining += known == nullptr || known->service_id != service_id ? 1 : 0;
+  }
+  const std::size_t siblings = replacing ? check_ids.size() - joining : checks_of(service_id).size();
+  const bool new_service = !service_id.empty() && service(service_id) == nullptr;
+  if (new_service && services_.size() >= limits::kServices) {
+    ++refused_;
+    return fail(Errc::limit, fmt::format("the registry is full: it holds {} services; deregister some first",
+                                         limits::kServices));
+  }
+  // Checks that a replacement frees are not counted: it is refused only where it could be.
+  if (checks_.size() + fresh > limits::kChecks || siblings + joining > limits::kChecksPerService) {
+    ++refused_;
+    return fail(Errc::limit, fmt::format("too many checks: at most {} in all and {} for one service",
+                                         limits::kChecks, limits::kChecksPerService));
+  }
+  return {};
+}
+
 // --- reading ---
 
 std::uint64_t Catalog::index(const Scope& scope) const {

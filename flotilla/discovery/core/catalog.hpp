@@ -102,6 +102,10 @@ class Catalog {
 
   [[nodiscard]] std::size_t service_count() const { return services_.size(); }
   [[nodiscard]] std::size_t check_count() const { return checks_.size(); }
+  // Whether the service and these checks of it would all fit, so that a registration is taken whole or not at
+  // all; `replacing`: its other checks will go first. Errc::limit, counted.
+  Result<> admit(std::string_view service_id, const std::set<std::string, std::less<>>& check_ids,
+                 bool replacing);
   // Puts refused because the catalog was full.
   [[nodiscard]] std::uint64_t refused() const { return refused_; }
 
