@@ -55,7 +55,6 @@ class RegistryServer {
   [[nodiscard]] net::Task<http::Response> serve(http::Request request);
   [[nodiscard]] net::Task<> tick();
   [[nodiscard]] net::Task<> probe(StartProbe start);
-  [[nodiscard]] net::Task<ProbeResult> run_probe(const StartProbe& start);
   // After every change: publishes, wakes reads, looks at the next deadline.
   void settle();
 

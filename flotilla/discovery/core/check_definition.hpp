@@ -24,9 +24,6 @@ struct HttpProbe {
   std::string method = "GET";
   std::vector<std::pair<std::string, std::string>> headers;  // in order; may repeat a name
   std::string body;
-  bool follow_redirects = true;
-  bool tls_verify = true;
-  std::string tls_server_name;  // empty: the URL's host
   friend bool operator==(const HttpProbe&, const HttpProbe&) = default;
 };
 

@@ -141,7 +141,8 @@ TEST_P(ConsulScenario, Plays) {
   ASSERT_TRUE(script.is_open());
   Player().play(script);
 }
-INSTANTIATE_TEST_SUITE_P(Files, ConsulScenario, testing::Values("agent", "blocking", "errors", "health"),
+INSTANTIATE_TEST_SUITE_P(Files, ConsulScenario,
+                         testing::Values("agent", "blocking", "errors", "health", "lenient"),
                          [](const auto& file) { return std::string(file.param); });
 
 }  // namespace
