@@ -15,7 +15,11 @@ net::Task<> ApiServer::handle(Exchange& exchange) {
   if (head.has_query) {
     request.target.append("?").append(head.query);
   }
-  request.headers.set("Host", std::string(head.host));
+  std::string host(head.host);
+  if (head.port) {
+    host.append(":").append(std::to_string(*head.port));
+  }
+  request.headers.set("Host", std::move(host));
   const Response response = co_await handler_(std::move(request), exchange.peer());
   std::vector<HeaderLine> fields;
   fields.reserve(response.headers.size());
