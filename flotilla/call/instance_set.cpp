@@ -66,7 +66,7 @@ void InstanceSet::add(std::string id, std::string host, std::uint16_t port, std:
 
 void InstanceSet::refresh() {
   const std::uint64_t version = directory_.version();
-  auto list = directory_.find(service_->name());
+  auto list = directory_.find(ServiceName(to_lower(service_->name().value())));  // names have no case there
   const bool first = seen_ == 0;
   seen_ = version;
   if (!first && list == list_) {

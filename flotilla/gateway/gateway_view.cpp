@@ -23,8 +23,8 @@ Error at(const std::string& where, const Error& error) {
 }
 
 struct ActionCompiler {
-  const std::vector<CompositionConfig>& compositions;
-  CompiledRoute& route;
+  const CompositionPlans& plans;
+  GatewayRoute& route;
 
   Result<> operator()(const ProxyConfig& proxy) const {
     route.action_name = fmt::format("proxy {}", proxy.service.value());
@@ -33,7 +33,17 @@ struct ActionCompiler {
   }
   Result<> operator()(const ComposeConfig& compose) const {
     route.action_name = fmt::format("compose {}", compose.composition);
-    return fail(Errc::unsupported, fmt::format("{}: compose is not in this build yet", compose.where));
+    const auto plan = plans.find(compose.composition);
+    if (plan == plans.end()) {
+      return fail(Errc::invalid,
+                  fmt::format("{}: no composition is named '{}'", compose.where, compose.composition));
+    }
+    auto view = ComposeView::build(*plan->second, compose.only, compose.shape);
+    if (!view) {
+      return std::unexpected(view.error());
+    }
+    route.action = ComposeAction{plan->second, std::move(*view)};
+    return {};
   }
   Result<> operator()(const RespondConfig& respond) const {
     route.action_name = fmt::format("respond {}", respond.status);
@@ -54,26 +64,24 @@ struct ActionCompiler {
 }  // namespace
 
 Result<std::shared_ptr<const CompiledGateway>> compile_gateway(
-    const GatewayConfig& config, const std::vector<CompositionConfig>& compositions,
-    const net::CidrSet& trusted, std::uint32_t workers, const CompiledGateway* old) {
+    const GatewayConfig& config, const CompositionPlans& plans, const net::CidrSet& trusted,
+    std::uint32_t workers, const CompiledGateway* old) {
+  std::unordered_map<std::string_view, std::shared_ptr<RouteMetrics>> known;
+  if (old != nullptr) {
+    for (const GatewayRoute& route : old->routes) {
+      known.emplace(route.name, route.metrics);
+    }
+  }
   std::vector<RouteMatch> matches;
-  std::vector<CompiledRoute> routes;
+  std::vector<GatewayRoute> routes;
   for (const RouteConfig& configured : config.routes) {
-    CompiledRoute route;
+    GatewayRoute route;
     route.name = name_of(configured.match);
-    if (auto compiled = std::visit(ActionCompiler{compositions, route}, configured.action); !compiled) {
+    if (auto compiled = std::visit(ActionCompiler{plans, route}, configured.action); !compiled) {
       return std::unexpected(compiled.error());
     }
-    if (old != nullptr) {
-      for (const CompiledRoute& before : old->routes) {
-        if (before.name == route.name) {
-          route.metrics = before.metrics;
-        }
-      }
-    }
-    if (!route.metrics) {
-      route.metrics = std::make_shared<RouteMetrics>(workers);
-    }
+    const auto before = known.find(route.name);
+    route.metrics = before != known.end() ? before->second : std::make_shared<RouteMetrics>(workers);
     matches.push_back(configured.match);
     routes.push_back(std::move(route));
   }

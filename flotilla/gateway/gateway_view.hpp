@@ -10,6 +10,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -18,13 +19,12 @@
 #include "flotilla/call/caller.hpp"
 #include "flotilla/call/core/text_template.hpp"
 #include "flotilla/call/service_table.hpp"
+#include "flotilla/gateway/core/compose_plan.hpp"
 #include "flotilla/gateway/core/router.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
 #include "flotilla/net/cidr.hpp"
 
 namespace flotilla::gateway {
-
-class CompiledComposition;
 
 // What one worker counts about one route.
 struct alignas(128) RouteCounters {
@@ -50,7 +50,8 @@ struct ProxyAction {
   bool preserve_host = false;
 };
 struct ComposeAction {
-  std::shared_ptr<const CompiledComposition> composition;
+  std::shared_ptr<const ComposePlan> plan;
+  ComposeView view;
 };
 struct RespondAction {
   RespondConfig answer;
@@ -61,7 +62,7 @@ struct RedirectAction {
 };
 using Action = std::variant<ProxyAction, ComposeAction, RespondAction, RedirectAction>;
 
-struct CompiledRoute {
+struct GatewayRoute {
   std::string name;         // "GET /users/{id}": for logs, metrics and reports
   std::string action_name;  // "proxy user-service"
   Action action;
@@ -73,15 +74,17 @@ struct CompiledGateway {
   std::string listen;
   GatewayLimits limits;
   Router router;
-  std::vector<CompiledRoute> routes;       // by the router's index
+  std::vector<GatewayRoute> routes;       // by the router's index
   std::shared_ptr<RouteMetrics> unrouted;  // requests that no route took
   net::CidrSet trusted;
 };
 
+using CompositionPlans = std::unordered_map<std::string, std::shared_ptr<const ComposePlan>>;
+
 // Compiles `config`; `old`, if any, is the gateway of that name before the reload: routes of the same name
 // keep their counters. Errors carry the place in the file.
 [[nodiscard]] Result<std::shared_ptr<const CompiledGateway>> compile_gateway(
-    const GatewayConfig& config, const std::vector<CompositionConfig>& compositions,
+    const GatewayConfig& config, const CompositionPlans& plans,
     const net::CidrSet& trusted, std::uint32_t workers, const CompiledGateway* old);
 
 struct GatewayView {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/gateway/compose.hpp"
 #include "flotilla/gateway/core/match_input.hpp"
 #include "flotilla/gateway/proxy.hpp"
 #include "flotilla/http/core/uri.hpp"
@@ -96,7 +97,7 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
     counted.done();
     co_return;
   }
-  const CompiledRoute& route = gateway.routes[result.route];
+  const GatewayRoute& route = gateway.routes[result.route];
   Counted counted(exchange, route.metrics->of(view->worker));
   const bool trusted = !gateway.trusted.empty() && gateway.trusted.contains(exchange.peer());
   const RequestContext request{.exchange = exchange,
@@ -109,6 +110,8 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
                                .deadline = inherited_deadline(head, trusted, exchange.began())};
   if (const auto* const action = std::get_if<ProxyAction>(&route.action)) {
     co_await proxy(request, *action, *view->proxied[result.route]);
+  } else if (const auto* const composed = std::get_if<ComposeAction>(&route.action)) {
+    co_await compose(request, *composed);
   } else if (const auto* const fixed = std::get_if<RespondAction>(&route.action)) {
     respond(exchange, fixed->answer);
   } else if (const auto* const moved = std::get_if<RedirectAction>(&route.action)) {

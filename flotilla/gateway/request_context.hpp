@@ -17,7 +17,7 @@ struct RequestContext {
   http::Exchange& exchange;
   call::Caller& caller;
   const GatewayView& view;
-  const CompiledRoute& route;
+  const GatewayRoute& route;
   const Captures& captures;
   std::string_view path;      // normalised
   bool trusted = false;       // the peer is one of trusted_proxies

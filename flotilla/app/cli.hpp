@@ -1,0 +1,22 @@
+// The command line (DESIGN 4.1): parses, and calls what the program supplies.
+//
+// Results go to stdout, messages to stderr. Exit codes: 0 done, 1 what was asked failed or is invalid,
+// 2 wrong usage. Threads: main only.
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace flotilla::app {
+
+struct Commands {
+  std::function<int(const std::string& file)> up;
+  std::function<int(const std::string& file)> check;
+  std::function<int()> schema;
+  std::function<int(bool tour)> demo;
+  std::string version;
+};
+
+[[nodiscard]] int run_command_line(int argc, const char* const* argv, const Commands& commands);
+
+}  // namespace flotilla::app

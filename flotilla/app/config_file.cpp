@@ -1,0 +1,268 @@
+#include "flotilla/app/config_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "flotilla/call/core/call_template.hpp"
+#include "flotilla/call/service_config_reader.hpp"
+#include "flotilla/config/spec.hpp"
+#include "flotilla/gateway/gateway_config_reader.hpp"
+#include "flotilla/net/address.hpp"
+
+namespace flotilla::app {
+namespace {
+
+using config::Node;
+using config::Problems;
+using config::Spec;
+
+const Spec<ControlConfig>& admin_spec() {
+  static const Spec<ControlConfig> spec = [] {
+    Spec<ControlConfig> s("admin");
+    s.field("listen", config::listen_address(), &ControlConfig::listen, "address of the management port",
+            "127.0.0.1:9900");
+    s.field("token", config::text(), &ControlConfig::token, "required beyond loopback; ${file:...}", "none");
+    return s;
+  }();
+  return spec;
+}
+
+const Spec<RegistryConfig>& registry_spec() {
+  static const Spec<RegistryConfig> spec = [] {
+    Spec<RegistryConfig> s("registry");
+    s.field("listen", config::listen_address(), &RegistryConfig::listen, "address of the Consul-compatible API",
+            "127.0.0.1:8500");
+    s.field("token", config::text(), &RegistryConfig::token, "required beyond loopback; ${file:...}", "none");
+    s.field("allow_link_local", config::boolean(), &RegistryConfig::allow_link_local,
+            "health checks may reach link-local addresses", "false");
+    s.field_with<std::string>(
+        "source", config::text(),
+        [](RegistryConfig&, const std::string& source, const Node& node, Problems& problems) {
+          if (source != "embedded") {
+            problems.add(node.place, fmt::format("the source '{}' is not in this build yet; use embedded", source));
+          }
+        },
+        "where registrations are kept", "embedded");
+    s.later("dns");
+    return s;
+  }();
+  return spec;
+}
+
+const Spec<TelemetryConfig>& telemetry_spec() {
+  static const Spec<TelemetryConfig> spec = [] {
+    Spec<TelemetryConfig> s("telemetry");
+    s.later("access_log").later("traces");
+    return s;
+  }();
+  return spec;
+}
+
+void read_services(const Node& node, ConfigFile& file, Problems& problems) {
+  if (node.kind != Node::Kind::map) {
+    config::wrong(node, "a mapping of names to services", problems);
+    return;
+  }
+  for (const Node::Entry& entry : node.entries) {
+    call::ServiceConfig service = file.defaults;
+    service.name = ServiceName(entry.key);
+    call::service_spec().read(entry.value, service, problems);
+    for (const call::Fallback& fallback : service.fallbacks) {
+      const auto* const other = std::get_if<call::ServiceFallback>(&fallback);
+      if (other != nullptr && other->service == service.name) {
+        problems.add(entry.value.place, "a service cannot be its own fallback");
+      }
+    }
+    file.services.push_back(std::move(service));
+  }
+}
+
+// Services that routes, branches or fallbacks name without an entry of their own are discovered by name.
+void add_named_services(ConfigFile& file) {
+  std::set<ServiceName> known;
+  for (const call::ServiceConfig& service : file.services) {
+    known.insert(service.name);
+  }
+  const auto add = [&](const ServiceName& name) {
+    if (!name.value().empty() && known.insert(name).second) {
+      call::ServiceConfig service = file.defaults;
+      service.name = name;
+      file.services.push_back(std::move(service));
+    }
+  };
+  for (const gateway::GatewayConfig& gateway : file.gateways) {
+    for (const gateway::RouteConfig& route : gateway.routes) {
+      if (const auto* const proxy = std::get_if<gateway::ProxyConfig>(&route.action)) {
+        add(proxy->service);
+      }
+    }
+  }
+  for (const gateway::CompositionConfig& composition : file.compositions) {
+    for (const gateway::BranchConfig& branch : composition.branches) {
+      if (const auto call = call::CallTemplate::parse(branch.call.text)) {
+        add(call->service());
+      }
+    }
+  }
+  for (std::size_t i = 0; i < file.services.size(); ++i) {
+    const std::vector<call::Fallback> fallbacks = file.services[i].fallbacks;  // add() moves the list
+    for (const call::Fallback& fallback : fallbacks) {
+      if (const auto* const other = std::get_if<call::ServiceFallback>(&fallback)) {
+        add(other->service);
+      }
+    }
+  }
+}
+
+void check_listeners(const ConfigFile& file, const Node& root, Problems& problems) {
+  std::set<std::string> taken;
+  const auto check = [&](const std::string& listen, const Node* at, bool control, bool token) {
+    const config::Place place = at == nullptr ? root.place : at->place;
+    const auto address = net::SocketAddress::parse(listen);
+    if (!address) {
+      problems.add(place, address.error().message);
+      return;
+    }
+    if (address->port() != 0 && !taken.insert(address->to_string()).second) {
+      problems.add(place, fmt::format("{} is listened on twice", listen));
+    }
+    if (control && !address->is_loopback() && !token) {
+      problems.add(place, fmt::format("{} is beyond loopback: a control port there needs `token: ${{file:...}}`", listen));
+    }
+  };
+  if (file.admin) {
+    check(file.admin->listen, root.find("admin"), true, !file.admin->token.empty());
+  }
+  if (file.registry) {
+    check(file.registry->listen, root.find("registry"), true, !file.registry->token.empty());
+  }
+  for (const gateway::GatewayConfig& gateway : file.gateways) {
+    check(gateway.listen, root.find("gateways")->find(gateway.name), false, false);
+  }
+}
+
+Spec<ConfigFile> file_spec(const std::string& path) {
+  Spec<ConfigFile> spec("the file");
+  const auto any = config::json_value();
+  using Set = std::function<void(ConfigFile&, std::string, const Node&, Problems&)>;
+  spec.field_with<std::uint32_t>(
+      "flotilla", config::integer(1, 1), [](ConfigFile&, std::uint32_t, const Node&, Problems&) {}, "version of the file");
+  spec.field("workers", config::integer(1, 256), &ConfigFile::workers, "threads that serve", "the cores");
+  spec.field_with<std::vector<std::string>>(
+      "trusted_proxies", config::list_of(config::text()),
+      [](ConfigFile& f, std::vector<std::string> list, const Node& node, Problems& p) {
+        for (std::size_t i = 0; i < list.size(); ++i) {
+          if (const auto added = f.trusted.add(list[i]); !added) {
+            p.add(node.items[i].place, added.error().message);
+          }
+        }
+        f.trusted_proxies = std::move(list);
+      },
+      "networks whose X-Forwarded-*, traceparent and deadlines are believed", "none");
+  spec.field_with<std::string>(
+      "admin", any,
+      Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+        f.admin = ControlConfig{.listen = "127.0.0.1:9900", .token = {}};
+        admin_spec().read(n, *f.admin, p);
+      }),
+      "management port");
+  spec.field_with<std::string>(
+      "registry", any,
+      Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+        f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}}, false};
+        registry_spec().read(n, *f.registry, p);
+      }),
+      "Consul-compatible registry");
+  spec.field_with<std::string>(
+      "telemetry", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+        telemetry_spec().read(n, f.telemetry, p);
+      }),
+      "logs and traces");
+  // Read before the services, whatever their order in the file: see read_file.
+  spec.field_with<std::string>("defaults", any, Set([](ConfigFile&, std::string, const Node&, Problems&) {}),
+                               "policies of every service");
+  spec.field_with<std::string>("services", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 read_services(n, f, p);
+                               }),
+                               "services and their policies");
+  spec.field_with<std::string>("gateways", any, Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 f.gateways = gateway::read_gateways(n, path, p);
+                               }),
+                               "listeners and their routes");
+  spec.field_with<std::string>("compositions", any, Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 f.compositions = gateway::read_compositions(n, path, p);
+                               }),
+                               "answers made of several calls");
+  for (const char* key : {"api", "stores", "sagas", "topics", "subscriptions", "choreographies", "aggregates", "views",
+                          "migrations", "sidecar"}) {
+    spec.later(key);
+  }
+  return spec;
+}
+
+std::optional<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    return std::nullopt;
+  }
+  std::ostringstream out;
+  out << in.rdbuf();
+  return std::move(out).str();
+}
+
+}  // namespace
+
+std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, const std::string& path,
+                                                     const config::Sources& sources) {
+  Problems problems;
+  ConfigFile file;
+  file.path = path;
+  if (const auto root = config::parse_document(text, sources, problems)) {
+    if (const Node* const defaults = root->find("defaults")) {
+      call::defaults_spec().read(*defaults, file.defaults, problems);
+    }
+    file_spec(path).read(*root, file, problems);
+    if (problems.empty()) {
+      check_listeners(file, *root, problems);
+    }
+  }
+  if (!problems.empty()) {
+    return std::unexpected(problems.lines(path));
+  }
+  add_named_services(file);
+  return file;
+}
+
+std::expected<ConfigFile, ConfigErrors> load_config(const std::string& path) {
+  const auto text = read_file(path);
+  if (!text) {
+    return std::unexpected(ConfigErrors{fmt::format("{}: cannot be read; name the file as `flotilla up FILE`", path)});
+  }
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const config::Sources sources{
+      .environment = [](const std::string& name) -> std::optional<std::string> {
+        const char* const value = std::getenv(name.c_str());
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+      },
+      .file = [folder](const std::string& name) { return read_file(folder / name); }};
+  return parse_config(*text, path, sources);
+}
+
+std::string config_schema() {
+  return fmt::format(
+      R"({{"$schema":"http://json-schema.org/draft-07/schema#","title":"flotilla.yaml","type":"object",)"
+      R"("additionalProperties":false,"properties":{{"flotilla":{{"const":1}},"workers":{{"type":"integer","minimum":1,"maximum":256}},)"
+      R"("trusted_proxies":{{"type":"array","items":{{"type":"string"}}}},"admin":{},"registry":{},"defaults":{},)"
+      R"("services":{{"type":"object","additionalProperties":{}}},"gateways":{{"type":"object","additionalProperties":{}}},)"
+      R"("compositions":{{"type":"object","additionalProperties":{}}}}}}})",
+      admin_spec().schema(), registry_spec().schema(), call::defaults_spec().schema(), call::service_spec().schema(),
+      gateway::gateway_schema(), gateway::composition_schema());
+}
+
+}  // namespace flotilla::app

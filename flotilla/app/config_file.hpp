@@ -1,0 +1,58 @@
+// The whole file (DESIGN 4.3), read and cross-checked.
+//
+// Ownership: plain values. Threads: any. Limits: config/node.hpp.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flotilla/call/service_config.hpp"
+#include "flotilla/config/node.hpp"
+#include "flotilla/gateway/gateway_config.hpp"
+#include "flotilla/net/cidr.hpp"
+
+namespace flotilla::app {
+
+struct ControlConfig {
+  std::string listen;
+  std::string token;  // empty: none, allowed on loopback only
+};
+
+struct RegistryConfig : ControlConfig {
+  bool allow_link_local = false;
+};
+
+struct TelemetryConfig {
+  std::string access_log;  // "stdout" or a path; empty: off
+};
+
+struct ConfigFile {
+  std::string path;
+  std::uint32_t workers = 0;  // 0: the cores
+  std::vector<std::string> trusted_proxies;
+  net::CidrSet trusted;
+  std::optional<ControlConfig> admin;
+  std::optional<RegistryConfig> registry;
+  call::ServiceConfig defaults;
+  std::vector<call::ServiceConfig> services;  // every service the file names anywhere
+  std::vector<gateway::GatewayConfig> gateways;
+  std::vector<gateway::CompositionConfig> compositions;
+  TelemetryConfig telemetry;
+};
+
+// The lines of an error each begin with FILE:LINE:COLUMN.
+using ConfigErrors = std::vector<std::string>;
+
+[[nodiscard]] std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, const std::string& path,
+                                                                   const config::Sources& sources);
+// Reads `path` with the process's environment; ${file:...} relative to the file.
+[[nodiscard]] std::expected<ConfigFile, ConfigErrors> load_config(const std::string& path);
+
+// What `flotilla schema` prints.
+[[nodiscard]] std::string config_schema();
+
+}  // namespace flotilla::app

@@ -1,0 +1,290 @@
+#include "flotilla/app/platform.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "flotilla/admin/core/control_guard.hpp"
+#include "flotilla/base/log.hpp"
+#include "flotilla/http/core/problem.hpp"
+#include "flotilla/net/clock.hpp"
+
+namespace flotilla::app {
+namespace {
+
+ConfigErrors one(const Error& error) { return {error.message}; }
+
+std::string joined(const ConfigErrors& errors) {
+  std::string all;
+  for (const std::string& line : errors) {
+    all += (all.empty() ? "" : "\n") + line;
+  }
+  return all;
+}
+
+// The registry's API behind the guard that every control port has.
+http::ApiHandler guarded(http::ApiHandler handler, const RegistryConfig& config) {
+  const auto guard = std::make_shared<admin::ControlGuard>(
+      admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(config.listen)->ip(),
+                                 .hosts = {},
+                                 .token = config.token,
+                                 .consul_token = true});
+  return [guard, handler = std::move(handler)](http::Request request,
+                                               net::SocketAddress peer) -> net::Task<http::Response> {
+    if (const auto refusal = guard->check(request)) {
+      co_return http::Response{.status = 403,
+                               .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+                               .body = "Permission denied: " + refusal->detail};
+    }
+    co_return co_await handler(std::move(request), peer);
+  };
+}
+
+}  // namespace
+
+Platform::Platform(std::string path) : path_(std::move(path)) {}
+
+std::expected<std::unique_ptr<Platform>, ConfigErrors> Platform::start(const std::string& path) {
+  net::block_signals({SIGHUP, SIGTERM, SIGINT});
+  auto file = load_config(path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  std::unique_ptr<Platform> platform(new Platform(path));
+  if (auto opened = platform->open(std::move(*file)); !opened) {
+    return std::unexpected(opened.error());
+  }
+  return platform;
+}
+
+Platform::~Platform() {
+  tasks_.reset();
+  control_servers_.clear();
+  registry_.reset();
+  workers_.clear();
+  signals_.reset();
+}
+
+std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
+  auto loop = net::Loop::create();
+  if (!loop) {
+    return std::unexpected(one(loop.error()));
+  }
+  loop_ = std::move(*loop);
+  auto resolver = net::Resolver::create(*loop_);
+  if (!resolver) {
+    return std::unexpected(one(resolver.error()));
+  }
+  resolver_ = std::move(*resolver);
+  tasks_ = std::make_unique<net::Scope>();
+  if (auto locked = lock_addresses(file); !locked) {
+    return std::unexpected(one(locked.error()));
+  }
+  const std::uint32_t count = file.workers != 0 ? file.workers : std::max(std::thread::hardware_concurrency(), 1U);
+  const auto seed = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch);
+  auto runtime = compile_runtime(std::move(file), count, net::monotonic_now(), seed, nullptr);
+  if (!runtime) {
+    return std::unexpected(one(runtime.error()));
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    auto worker = Worker::start(i, directory_, seed + i + 1);
+    if (!worker) {
+      return std::unexpected(one(worker.error()));
+    }
+    workers_.push_back(std::move(*worker));
+    if (auto prepared = workers_.back()->prepare(*runtime); !prepared) {
+      return std::unexpected(one(prepared.error()));
+    }
+  }
+  for (const auto& worker : workers_) {
+    worker->commit(*runtime);
+  }
+  runtime_ = std::move(*runtime);
+  if (auto opened = open_control(runtime_->file); !opened) {
+    return std::unexpected(one(opened.error()));
+  }
+  auto signals = net::SignalSource::open(*loop_, {SIGHUP, SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); });
+  if (!signals) {
+    return std::unexpected(one(signals.error()));
+  }
+  signals_ = std::move(*signals);
+  return {};
+}
+
+Result<> Platform::lock_addresses(const ConfigFile& file) {
+  std::vector<std::string> wanted;
+  if (file.admin) {
+    wanted.push_back(file.admin->listen);
+  }
+  if (file.registry) {
+    wanted.push_back(file.registry->listen);
+  }
+  for (const gateway::GatewayConfig& gateway : file.gateways) {
+    wanted.push_back(gateway.listen);
+  }
+  std::vector<std::pair<std::string, net::AddressLock>> taken;
+  for (const std::string& listen : wanted) {
+    const auto address = net::SocketAddress::parse(listen);
+    const bool held = std::ranges::any_of(locks_, [&](const auto& lock) { return lock.first == listen; });
+    if (held || !address || address->port() == 0) {
+      continue;
+    }
+    auto lock = net::AddressLock::take(*address);
+    if (!lock) {
+      return std::unexpected(lock.error());
+    }
+    taken.emplace_back(listen, std::move(*lock));
+  }
+  std::erase_if(locks_, [&](const auto& lock) { return std::ranges::find(wanted, lock.first) == wanted.end(); });
+  std::ranges::move(taken, std::back_inserter(locks_));
+  return {};
+}
+
+Result<> Platform::open_control(const ConfigFile& file) {
+  const auto serve = [&](const std::string& listen, http::ApiHandler handler) -> Result<> {
+    auto server = std::make_unique<http::ApiServer>(*loop_, http::ServerLimits{}, std::move(handler));
+    auto listening = server->listen(*net::SocketAddress::parse(listen));
+    if (!listening) {
+      return std::unexpected(listening.error());
+    }
+    control_servers_.push_back(std::move(server));
+    return {};
+  };
+  if (file.registry) {
+    discovery::RegistryOptions options;
+    options.first_index = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch / 1'000'000);
+    options.seed = options.first_index;
+    for (const auto& control : {file.admin ? file.admin->listen : std::string(), file.registry->listen}) {
+      if (const auto address = net::SocketAddress::parse(control)) {
+        options.control_ports.push_back(address->port());
+      }
+    }
+    registry_ = std::make_unique<discovery::RegistryServer>(*loop_, *resolver_, directory_, options);
+    if (auto opened = serve(file.registry->listen, guarded(registry_->handler(), *file.registry)); !opened) {
+      return opened;
+    }
+  }
+  if (file.admin) {
+    admin_api_ = std::make_unique<admin::AdminApi>(
+        *this, admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(file.admin->listen)->ip(),
+                                          .hosts = {},
+                                          .token = file.admin->token});
+    return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
+      return admin_api_->handle(std::move(request), peer);
+    });
+  }
+  return {};
+}
+
+void Platform::run() {
+  tasks_->spawn(tend_breakers());
+  for (const gateway::GatewayConfig& gateway : runtime_->file.gateways) {
+    log::info("gateway {} listens on http://{}", gateway.name, gateway.listen);
+  }
+  if (runtime_->file.registry) {
+    log::info("registry (Consul API) listens on http://{}", runtime_->file.registry->listen);
+  }
+  if (runtime_->file.admin) {
+    log::info("admin API and metrics listen on http://{}", runtime_->file.admin->listen);
+  }
+  loop_->run();
+}
+
+void Platform::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    (void)reload();  // logs what came of it
+  } else if (!draining_) {
+    draining_ = true;
+    log::info("draining: no new connections, {} s for requests in flight", kDrainGrace / std::chrono::seconds(1));
+    tasks_->spawn(drain());
+  } else {
+    log::warning("stopping at once: asked twice");
+    loop_->stop();
+  }
+}
+
+net::Task<> Platform::drain() {
+  std::size_t left = workers_.size();
+  net::Event drained;
+  for (const auto& worker : workers_) {
+    worker->begin_drain(kDrainGrace, [this, &left, &drained] {
+      loop_->post([&left, &drained] {
+        --left;
+        drained.set();
+      });
+    });
+  }
+  while (left > 0) {
+    co_await drained.wait();
+  }
+  loop_->stop();
+}
+
+// Half-open episodes that nobody ends, and breakers nobody calls, are looked at once a second; what
+// happened to a breaker is told to the operator.
+net::Task<> Platform::tend_breakers() {
+  for (;;) {
+    co_await net::sleep_for(*loop_, std::chrono::seconds(1));
+    for (const auto& service : runtime_->services) {
+      resilience::CircuitBreaker* const breaker = service->breaker();
+      if (breaker == nullptr) {
+        continue;
+      }
+      breaker->look(loop_->now());
+      while (const auto transition = breaker->next_transition()) {
+        log::info("circuit breaker of {}: {} -> {} ({})", service->name().value(), to_string(transition->from),
+                  to_string(transition->to), to_string(transition->cause));
+      }
+    }
+  }
+}
+
+Result<> Platform::reload() {
+  const auto failed = [this](std::string message) -> Result<> {
+    ++failed_reloads_;
+    log::error("reload refused, nothing changed: {}", message);
+    return fail(Errc::invalid, std::move(message));
+  };
+  auto file = load_config(path_);
+  if (!file) {
+    return failed(joined(file.error()));
+  }
+  const ConfigFile& before = runtime_->file;
+  const auto listens = [](const auto& control) { return control ? control->listen + "\n" + control->token : ""; };
+  if (listens(file->admin) != listens(before.admin) || listens(file->registry) != listens(before.registry) ||
+      (file->workers != before.workers)) {
+    return failed(path_ + ": admin, registry and workers cannot change while running; restart for that");
+  }
+  auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
+                                 static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
+  if (!runtime) {
+    return failed(runtime.error().message);
+  }
+  if (auto locked = lock_addresses((*runtime)->file); !locked) {
+    return failed(locked.error().message);
+  }
+  for (const auto& worker : workers_) {
+    if (auto prepared = worker->prepare(*runtime); !prepared) {
+      for (const auto& undo : workers_) {
+        undo->commit(runtime_);  // closes what was opened
+      }
+      return failed(prepared.error().message);
+    }
+  }
+  for (const auto& worker : workers_) {
+    worker->commit(*runtime);
+  }
+  runtime_ = std::move(*runtime);
+  ++reloads_;
+  log::info("reloaded {}", path_);
+  return {};
+}
+
+Result<> Platform::ready() {
+  // Listeners are open before run(): what answers here is ready, unless it is leaving.
+  return draining_ ? Result<>(fail(Errc::unavailable, "draining")) : Result<>();
+}
+
+}  // namespace flotilla::app

@@ -1,0 +1,74 @@
+// The running program: workers that serve, and one control loop for everything that operates them.
+//
+// The control loop (the thread that called run()) carries the registry with its health checks, the admin
+// API, signals and reloads; workers carry gateways and nothing else (docs/adr/0005).
+// Ownership: owns all of it. Threads: run() and everything it calls stay on the control thread.
+// Limits: those of the file.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flotilla/admin/admin_api.hpp"
+#include "flotilla/admin/platform.hpp"
+#include "flotilla/app/runtime.hpp"
+#include "flotilla/app/worker.hpp"
+#include "flotilla/discovery/directory.hpp"
+#include "flotilla/discovery/registry_server.hpp"
+#include "flotilla/http/api_server.hpp"
+#include "flotilla/net/listener.hpp"
+#include "flotilla/net/signals.hpp"
+
+namespace flotilla::app {
+
+class Platform final : public admin::Platform {
+ public:
+  static constexpr Duration kDrainGrace = std::chrono::seconds(10);
+
+  // Opens every listener of the file. Errors name the address or the place in the file.
+  [[nodiscard]] static std::expected<std::unique_ptr<Platform>, ConfigErrors> start(const std::string& path);
+  ~Platform() override;
+
+  // Serves until SIGTERM or SIGINT, then drains. SIGHUP reloads.
+  void run();
+
+  std::vector<admin::ServiceReport> services() override;
+  Result<std::vector<admin::RouteReport>> routes(std::string_view gateway) override;
+  Result<admin::RouteExplanation> explain_route(std::string_view gateway, std::string_view method,
+                                                std::string_view url) override;
+  std::vector<admin::BreakerReport> breakers() override;
+  Result<> set_breaker(std::string_view service, admin::BreakerVerb verb) override;
+  Result<admin::ExplainReport> explain(std::string_view service) override;
+  std::string config_file() override { return path_; }
+  Result<> reload() override;
+  Result<> ready() override;
+  void metrics(telemetry::MetricsPage& page) override;
+
+ private:
+  explicit Platform(std::string path);
+  std::expected<void, ConfigErrors> open(ConfigFile file);
+  Result<> open_control(const ConfigFile& file);
+  Result<> lock_addresses(const ConfigFile& file);
+  void on_signal(int signal);
+  net::Task<> drain();
+  net::Task<> tend_breakers();
+
+  std::string path_;
+  std::unique_ptr<net::Loop> loop_;
+  std::unique_ptr<net::Resolver> resolver_;
+  discovery::Directory directory_;
+  std::vector<std::pair<std::string, net::AddressLock>> locks_;
+  std::shared_ptr<const Runtime> runtime_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<discovery::RegistryServer> registry_;
+  std::unique_ptr<admin::AdminApi> admin_api_;
+  std::vector<std::unique_ptr<http::ApiServer>> control_servers_;
+  std::unique_ptr<net::SignalSource> signals_;
+  std::unique_ptr<net::Scope> tasks_;
+  std::uint64_t reloads_ = 0;
+  std::uint64_t failed_reloads_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace flotilla::app

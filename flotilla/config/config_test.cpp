@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include "flotilla/config/spec.hpp"
+
+namespace flotilla::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Sample {
+  Duration timeout = 5s;
+  std::uint64_t body = 0;
+  double budget = 0;
+  std::uint32_t attempts = 2;
+  std::string mode = "fast";
+  std::vector<std::string> names;
+};
+
+const Spec<Sample>& spec() {
+  static const Spec<Sample> made = [] {
+    Spec<Sample> s("a sample");
+    s.field("timeout", duration(1ms, 1h), &Sample::timeout, "how long");
+    s.field("body", size(1, 1 << 30), &Sample::body, "how much");
+    s.field("budget", share(), &Sample::budget, "which part");
+    s.field("attempts", integer(1, 10), &Sample::attempts, "how often");
+    s.field("mode", one_of({"fast", "slow"}), &Sample::mode, "how");
+    s.field("names", list_of(text()), &Sample::names, "whose");
+    s.later("sagas");
+    return s;
+  }();
+  return made;
+}
+
+Sources sources() {
+  return {.environment = [](const std::string& name) -> std::optional<std::string> {
+            return name == "LIMIT" ? std::optional<std::string>("64KiB") : std::nullopt;
+          },
+          .file = [](const std::string& path) -> std::optional<std::string> {
+            return path == "/run/secret" ? std::optional<std::string>("s3cret\n") : std::nullopt;
+          }};
+}
+
+std::string read(std::string_view yaml, Sample& sample) {
+  Problems problems;
+  if (const auto node = parse_document(yaml, sources(), problems)) {
+    spec().read(*node, sample, problems);
+  }
+  std::string all;
+  for (const std::string& line : problems.lines("f")) {
+    all += line + "\n";
+  }
+  return all;
+}
+
+TEST(Config, ReadsEveryKind) {
+  Sample sample;
+  EXPECT_EQ(read("timeout: 250ms\nbody: ${LIMIT}\nbudget: 12.5%\nattempts: 3\nmode: slow\nnames: [a, "
+                 "'${file:/run/secret}']\n",
+                 sample),
+            "");
+  EXPECT_EQ(sample.timeout, 250ms);
+  EXPECT_EQ(sample.body, 65'536U);
+  EXPECT_DOUBLE_EQ(sample.budget, 0.125);
+  EXPECT_EQ(sample.attempts, 3U);
+  EXPECT_EQ(sample.mode, "slow");
+  EXPECT_EQ(sample.names, (std::vector<std::string>{"a", "s3cret"}));
+}
+
+// Each document and the problems it must give, with line and column.
+TEST(Config, PointsAtEveryFault) {
+  const struct {
+    std::string_view yaml;
+    std::string_view problems;
+  } cases[] = {
+      {"timeout: 5\n",
+       "f:1:10: must be a duration: a whole number with its unit, such as 250ms, 5s, 10m, 1h or 7d\n"},
+      {"timeout: 2h\n", "f:1:10: must be a duration of 1 ms to 3600 s\n"},
+      {"a: 1\ntimeuot: 5s\n",
+       "f:1:1: unknown key 'a' (a sample)\nf:2:1: unknown key 'timeuot'; did you mean 'timeout'?\n"},
+      {"mode: fast\nmode: slow\n", "f:2:1: 'mode' stands twice; first at line 1\n"},
+      {"sagas: {}\n", "f:1:1: 'sagas' is not in this build yet\n"},
+      {"attempts: 11\n", "f:1:11: must be a whole number, 1 to 10\n"},
+      {"attempts: [1]\n", "f:1:11: must be a whole number, 1 to 10\n"},
+      {"mode: quick\n", "f:1:7: must be one of fast, slow\n"},
+      {"body: ${MISSING}\n",
+       "f:1:7: the environment variable MISSING is not set; write ${MISSING:-DEFAULT} if it may be "
+       "missing\n"},
+      {"body: ${LIMIT\n", "f:1:7: '${' without '}'; write $${ for the characters themselves\n"},
+      {"mode: ${file:/no}\n", "f:1:7: cannot read the file '/no'\n"},
+      {"names: [a, [b]]\n", "f:1:12: must be text\n"},
+      {"- a\n", "f:1:1: must be a mapping (a sample)\n"},
+      {"a: &x 1\nb: *x\n", "f:2:4: aliases (*name) are not supported: write it out\n"},
+  };
+  for (const auto& [yaml, problems] : cases) {
+    Sample sample;
+    EXPECT_EQ(read(yaml, sample), problems) << yaml;
+  }
+}
+
+TEST(Config, SaysWhereYamlItselfIsBroken) {
+  Sample sample;
+  const std::string problems = read("a: [1\nb: 2\n", sample);
+  EXPECT_TRUE(problems.starts_with("f:2:")) << problems;
+}
+
+TEST(Config, NeverRepeatsASecret) {
+  Sample sample;
+  EXPECT_EQ(read("timeout: ${file:/run/secret}\n", sample).find("s3cret"), std::string::npos);
+}
+
+TEST(Config, DefaultsAndEscapes) {
+  Sample sample;
+  EXPECT_EQ(read("names: ['${NOPE:-x}', '$${LIMIT}', 'a$b']\n", sample), "");
+  EXPECT_EQ(sample.names, (std::vector<std::string>{"x", "${LIMIT}", "a$b"}));
+}
+
+TEST(Config, KeepsJsonValuesAsWritten) {
+  Problems problems;
+  const auto node = parse_document("{a: 1.10, b: '1', c: [true, null, x], d: 007}", sources(), problems);
+  ASSERT_TRUE(node.has_value());
+  EXPECT_EQ(to_json(*node), R"({"a":1.10,"b":"1","c":[true,null,"x"],"d":"007"})");
+}
+
+TEST(Config, DescribesItselfAsJsonSchema) {
+  EXPECT_NE(spec().schema().find(R"("attempts":{"type":"integer","minimum":1,"maximum":10})"),
+            std::string::npos);
+  EXPECT_EQ(spec().schema().find("sagas"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace flotilla::config
