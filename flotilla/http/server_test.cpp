@@ -75,6 +75,20 @@ TEST(Server, AnswersARequestSplitAtEveryStep) {
   });
 }
 
+TEST(Server, ApiHandlersSeeTheHostWithItsPort) {
+  const ApiHandler host = [](Request request, net::SocketAddress) -> net::Task<Response> {
+    co_return Response{.body = std::string(request.headers.get("Host").value_or("none"))};
+  };
+  serve({}, host, [](net::Loop& loop, net::SocketAddress at) -> net::Task<> {
+    const auto ask = [&](std::string given) {
+      return talk(loop, at, "GET / HTTP/1.1\r\nHost: " + given + "\r\nConnection: close\r\n\r\n", 1000);
+    };
+    EXPECT_EQ(body_of(co_await ask("LocalHost:9900")), "localhost:9900");
+    EXPECT_EQ(body_of(co_await ask("localhost")), "localhost");
+    EXPECT_EQ(body_of(co_await ask("[::1]:80")), "[::1]:80");
+  });
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   serve({}, mirror, [](net::Loop& loop, net::SocketAddress at) -> net::Task<> {
     const std::string all = co_await talk(loop, at,
