@@ -17,7 +17,7 @@ using telemetry::Family;
 using telemetry::MetricsPage;
 
 constexpr Family kCalls{"flotilla_calls_total", "Logical calls to a service, each with all its attempts."};
-constexpr Family kAttempts{"flotilla_attempts_total", "Requests sent to a service's instances, by outcome."};
+constexpr Family kAttempts{"flotilla_attempts_total", "Requests sent to a service's instances."};
 constexpr Family kRefusals{"flotilla_call_refusals_total", "Calls that ended without a service's answer."};
 constexpr Family kLatency{"flotilla_upstream_latency_seconds", "Attempts: sent to head of the answer."};
 constexpr Family kConnections{"flotilla_upstream_connections_total", "Connections opened to instances."};
@@ -25,8 +25,7 @@ constexpr Family kBreakerState{"flotilla_breaker_state",
                                "0 closed, 1 half-open, 2 open; plus 4 in mode observe, 8 forced-open, 12 "
                                "disabled."};
 constexpr Family kBreakerCalls{"flotilla_breaker_calls_total", "What a breaker made of results."};
-constexpr Family kBreakerTransitions{"flotilla_breaker_transitions_total",
-                                     "Transitions of a breaker since it was configured."};
+constexpr Family kBreakerTransitions{"flotilla_breaker_transitions_total", "Transitions of a breaker."};
 constexpr Family kInFlight{"flotilla_bulkhead_in_flight", "Slots taken."};
 constexpr Family kLimit{"flotilla_bulkhead_limit", "Slots there are."};
 constexpr Family kQueue{"flotilla_bulkhead_queue_length", "Calls that wait for a slot."};

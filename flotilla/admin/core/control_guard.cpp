@@ -106,9 +106,9 @@ std::optional<ControlRefusal> ControlGuard::check_origin(const http::Request& re
   const auto host = http::parse_authority(host_text);
   // Without a Host it is an HTTP/1.0 client: no browser.
   if (!host || (!host->host.empty() && !is_own_host(host->host))) {
-    return forbidden(fmt::format(
-        "Host \"{}\" is not a name of this control port; use its address, or name it in `hosts` of the port",
-        host_text.substr(0, kMostQuoted)));
+    return forbidden(
+        fmt::format("Host \"{}\" is not a name of this control port; ask by its address, or by localhost",
+                    host_text.substr(0, kMostQuoted)));
   }
   const auto origin = request.headers.get("Origin");
   if (origin && !is_same_origin(*origin, *host)) {
