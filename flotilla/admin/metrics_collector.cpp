@@ -17,7 +17,8 @@ using telemetry::Family;
 using telemetry::MetricsPage;
 
 constexpr Family kCalls{"flotilla_calls_total", "Logical calls to a service, each with all its attempts."};
-constexpr Family kAttempts{"flotilla_attempts_total", "Requests sent to a service's instances."};
+constexpr Family kAttempts{"flotilla_attempts_total",
+                           "Attempts at a service's instances, failed connects included."};
 constexpr Family kRefusals{"flotilla_call_refusals_total", "Calls that ended without a service's answer."};
 constexpr Family kLatency{"flotilla_upstream_latency_seconds", "Attempts: sent to head of the answer."};
 constexpr Family kConnections{"flotilla_upstream_connections_total", "Connections opened to instances."};
