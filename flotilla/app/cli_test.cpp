@@ -1,0 +1,219 @@
+#include "flotilla/app/cli.hpp"
+
+#include <fstream>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "flotilla/http/api_server.hpp"
+#include "flotilla/net/loop.hpp"
+#include "flotilla/net/scope.hpp"
+
+namespace flotilla::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Outcome {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+// Runs `flotilla ARGUMENTS...` with commands that say what they were called with; check fails.
+Outcome run(std::vector<std::string> arguments) {
+  Commands commands;
+  commands.up = [](const std::string& file) { return std::printf("up %s\n", file.c_str()) < 0 ? 1 : 0; };
+  commands.check = [](const std::string& file) {
+    return std::printf("check %s\n", file.c_str()) < 0 ? 2 : 1;
+  };
+  commands.schema = [] { return std::printf("{}\n") < 0 ? 1 : 0; };
+  commands.demo = [](bool tour) { return std::printf("demo %d\n", tour ? 1 : 0) < 0 ? 1 : 0; };
+  commands.version = "flotilla 1.2.3";
+  std::vector<const char*> argv{"flotilla"};
+  for (const std::string& argument : arguments) {
+    argv.push_back(argument.c_str());
+  }
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const int code = run_command_line(static_cast<int>(argv.size()), argv.data(), commands);
+  std::fflush(nullptr);
+  Outcome outcome{.code = code, .out = testing::internal::GetCapturedStdout(), .err = {}};
+  outcome.err = testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+// An admin port on a thread of its own that answers what `handler` says.
+class AdminPort {
+ public:
+  explicit AdminPort(http::ApiHandler handler)
+      : loop_(std::move(*net::Loop::create())), server_(*loop_, {}, std::move(handler)) {
+    const auto address = server_.listen(*net::SocketAddress::parse("127.0.0.1:0"));
+    url_ = address ? "http://" + address->to_string() : address.error().message;
+    thread_ = std::jthread([this] { loop_->run(); });
+  }
+  AdminPort(const AdminPort&) = delete;
+  AdminPort& operator=(const AdminPort&) = delete;
+  ~AdminPort() {
+    loop_->post([this] { tasks_.spawn(end()); });
+    thread_.join();
+  }
+  [[nodiscard]] const std::string& url() const { return url_; }
+
+ private:
+  net::Task<> end() {
+    co_await server_.drain(loop_->now() + 1s);
+    loop_->stop();
+  }
+  std::unique_ptr<net::Loop> loop_;
+  http::ApiServer server_;
+  net::Scope tasks_;
+  std::string url_;
+  std::jthread thread_;
+};
+
+net::Task<http::Response> echo(http::Request request, net::SocketAddress) {
+  const std::string token(request.headers.get("Authorization").value_or("none"));
+  co_return http::Response{.headers = {},
+                           .body = R"({"items":[{"name":")" + request.method + " " + request.target +
+                                   R"(","source":")" + token + R"("}],"result":"to )" + request.target +
+                                   R"(","service":")" + request.method + " " + request.target + R"("})"};
+}
+
+net::Task<http::Response> refuse(http::Request, net::SocketAddress) {
+  co_return http::Response{.status = 404,
+                           .headers = {{"Content-Type", "application/problem+json"}},
+                           .body = R"({"title":"Not found","detail":"no service \"x\""})"};
+}
+
+TEST(CommandLine, CallsTheCommandAndGivesItsCode) {
+  struct {
+    std::vector<std::string> arguments;
+    int code;
+    std::string out;
+  } const cases[] = {
+      {{"up"}, 0, "up flotilla.yaml\n"},
+      {{"up", "a.yaml"}, 0, "up a.yaml\n"},
+      {{"check", "b"}, 1, "check b\n"},
+      {{"schema"}, 0, "{}\n"},
+      {{"demo"}, 0, "demo 0\n"},
+      {{"demo", "--tour"}, 0, "demo 1\n"},
+      {{"version"}, 0, "flotilla 1.2.3\n"},
+  };
+  for (const auto& c : cases) {
+    const Outcome outcome = run(c.arguments);
+    EXPECT_EQ(outcome.code, c.code) << c.out;
+    EXPECT_EQ(outcome.out, c.out);
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(CommandLine, RefusesWrongUsageWithTwo) {
+  const std::vector<std::vector<std::string>> cases{{},
+                                                    {"fly"},
+                                                    {"check"},
+                                                    {"up", "a", "b"},
+                                                    {"up", "--admin", "http://x"},
+                                                    {"services", "show"},
+                                                    {"services", "-o", "xml"},
+                                                    {"routes", "--explain", "GET"},
+                                                    {"breakers", "show"},
+                                                    {"breakers", "list", "s"},
+                                                    {"breakers", "smash", "s"},
+                                                    {"explain"}};
+  for (const auto& arguments : cases) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << testing::PrintToString(arguments);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err, "") << testing::PrintToString(arguments);
+  }
+}
+
+TEST(CommandLine, SaysWhichVerbsAreNotThereYet) {
+  const Outcome outcome = run({"sagas", "show", "01J", "--step", "pay"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "flotilla: 'sagas' is not in this build yet\n");
+}
+
+TEST(ClientVerbs, AskTheRightThing) {
+  const AdminPort port(&echo);
+  struct {
+    std::vector<std::string> arguments;
+    std::string asked;
+  } const cases[] = {
+      {{"services"}, "GET /api/v1/services"},
+      {{"services", "list"}, "GET /api/v1/services"},
+      {{"routes"}, "GET /api/v1/routes"},
+      {{"routes", "--gateway", "a b"}, "GET /api/v1/routes?gateway=a%20b"},
+      {{"routes", "--explain", "PUT", "http://h/x?y=1"},
+       "GET /api/v1/routes?method=PUT&url=http%3A%2F%2Fh%2Fx%3Fy%3D1"},
+      {{"breakers"}, "GET /api/v1/breakers"},
+      {{"breakers", "show", "a/b"}, "GET /api/v1/breakers/a%2Fb"},
+      {{"breakers", "force-open", "pay"}, "POST /api/v1/breakers/pay/force-open"},
+      {{"breakers", "close", "pay"}, "POST /api/v1/breakers/pay/close"},
+      {{"breakers", "auto", "pay"}, "POST /api/v1/breakers/pay/auto"},
+      {{"explain", "pay"}, "GET /api/v1/explain/pay"},
+  };
+  for (auto c : cases) {
+    c.arguments.insert(c.arguments.end(), {"--admin", port.url(), "-o", "json"});
+    const Outcome outcome = run(c.arguments);
+    EXPECT_EQ(outcome.code, 0) << c.asked << outcome.err;
+    EXPECT_TRUE(outcome.out.starts_with(R"({"items":[{"name":")" + c.asked + '"')) << outcome.out;
+    EXPECT_TRUE(outcome.out.ends_with("}\n")) << outcome.out;
+  }
+}
+
+TEST(ClientVerbs, PrintTablesForPeople) {
+  const AdminPort port(&echo);
+  EXPECT_EQ(run({"services", "--admin", port.url()}).out,
+            "NAME                  SOURCE  INSTANCES\n"
+            "GET /api/v1/services  none    -\n");
+  EXPECT_EQ(run({"breakers", "auto", "pay", "--admin", port.url()}).out,
+            "SERVICE                         STATE  MODE  FAILURES  OPENED AT  RETRY AT\n"
+            "POST /api/v1/breakers/pay/auto  -      -     -         -          -\n");
+}
+
+TEST(ClientVerbs, SendTheToken) {
+  const AdminPort port(&echo);
+  const std::string path = testing::TempDir() + "flotilla_cli_test_token";
+  const auto ask = [&](std::string_view content) {
+    std::ofstream(path, std::ios::binary) << content;
+    return run({"services", "--admin", port.url(), "--token-file", path});
+  };
+  EXPECT_TRUE(ask("s3cret\n").out.contains("Bearer s3cret"));
+  for (const std::string& content : {std::string(), std::string("a\nX: b"), std::string(5000, 'a')}) {
+    const Outcome outcome = ask(content);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_TRUE(outcome.err.contains("--token-file " + path)) << outcome.err;
+  }
+  std::remove(path.c_str());
+  const Outcome missing = run({"services", "--admin", port.url(), "--token-file", path});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_TRUE(missing.err.contains("cannot be read")) << missing.err;
+}
+
+TEST(ClientVerbs, PrintTheProblem) {
+  const AdminPort port(&refuse);
+  const Outcome outcome = run({"explain", "x", "--admin", port.url()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "flotilla: Not found: no service \"x\"\n");
+}
+
+TEST(ClientVerbs, SayWhenNobodyAnswers) {
+  const Outcome away = run({"services", "--admin", "http://127.0.0.1:1"});
+  EXPECT_EQ(away.code, 1);
+  EXPECT_TRUE(away.err.starts_with("flotilla: cannot ask http://127.0.0.1:1: ")) << away.err;
+  for (const char* const text : {"https://127.0.0.1:1", "127.0.0.1", "http://", "http://a b"}) {
+    const std::string url = text;
+    const Outcome wrong = run({"services", "--admin", url});
+    EXPECT_EQ(wrong.code, 1);
+    EXPECT_EQ(wrong.err, "flotilla: --admin " + url + ": expected http://HOST:PORT\n");
+  }
+}
+
+}  // namespace
+}  // namespace flotilla::app
