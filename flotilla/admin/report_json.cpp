@@ -15,13 +15,12 @@ void write_time(json::Writer& out, const std::optional<WallTime>& time) {
   }
 }
 
-// As the configuration file writes durations: whole seconds as such, else milliseconds.
+}  // namespace
+
 std::string duration_text(Duration duration) {
   const std::int64_t ms = to_millis(duration);
   return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
 }
-
-}  // namespace
 
 void write_json(json::Writer& out, const ServiceReport& report) {
   out.begin_object().key("name").value(report.name).key("source").value(report.source);

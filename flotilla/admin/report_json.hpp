@@ -13,6 +13,9 @@ void write_json(json::Writer& out, const RouteExplanation& report);
 void write_json(json::Writer& out, const BreakerReport& report);
 void write_json(json::Writer& out, const ExplainReport& report);
 
+// As the configuration file writes durations: "5s", "250ms"; parts of a millisecond are cut off.
+[[nodiscard]] std::string duration_text(Duration duration);
+
 // {"items":[...],"next":null}
 template <class Report>
 void write_json_list(json::Writer& out, const std::vector<Report>& items) {

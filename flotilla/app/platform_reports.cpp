@@ -3,57 +3,13 @@
 
 #include <algorithm>
 
+#include "flotilla/admin/metrics_collector.hpp"
+#include "flotilla/admin/reports.hpp"
 #include "flotilla/app/platform.hpp"
 #include "flotilla/http/core/uri.hpp"
 #include "flotilla/net/clock.hpp"
 
 namespace flotilla::app {
-namespace {
-
-// The wall-clock time of a monotonic instant, for people.
-WallTime wall_of(Instant at) {
-  return {net::wall_now().ns_since_epoch + (at - net::monotonic_now()).count()};
-}
-
-std::uint64_t requests_of(const gateway::RouteMetrics& metrics) {
-  std::uint64_t total = 0;
-  for (const gateway::RouteCounters& shard : metrics.shards()) {
-    total += shard.cancelled.read();
-    for (const Counter& answers : shard.answers) {
-      total += answers.read();
-    }
-  }
-  return total;
-}
-
-std::string text_of(Duration duration) {
-  const std::int64_t ms = to_millis(duration);
-  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
-}
-
-std::string breaker_text(const resilience::BreakerConfig& config) {
-  std::string text;
-  if (config.consecutive > 0) {
-    text += fmt::format("opens after {} failures in a row", config.consecutive);
-  }
-  if (config.window.kind != resilience::WindowShape::Kind::none && config.rate > 0) {
-    text += fmt::format("{}at {:g}% failures of at least {} calls", text.empty() ? "opens " : " or ",
-                        config.rate * 100, config.min_calls);
-  }
-  return text + fmt::format(", probes after {}", text_of(config.open));
-}
-
-std::string fallback_text(const call::Fallback& fallback) {
-  if (const auto* respond = std::get_if<call::RespondFallback>(&fallback)) {
-    return fmt::format("respond {}", respond->status);
-  }
-  if (const auto* stale = std::get_if<call::StaleFallback>(&fallback)) {
-    return fmt::format("stale up to {}", text_of(stale->longest));
-  }
-  return fmt::format("service {}", std::get<call::ServiceFallback>(fallback).service.value());
-}
-
-}  // namespace
 
 std::vector<admin::ServiceReport> Platform::services() {
   std::vector<admin::ServiceReport> reports;
@@ -95,9 +51,7 @@ Result<std::vector<admin::RouteReport>> Platform::routes(std::string_view name) 
       continue;
     }
     found = true;
-    for (const gateway::GatewayRoute& route : gateway->routes) {
-      reports.push_back({gateway->name, route.name, route.action_name, requests_of(*route.metrics)});
-    }
+    std::ranges::move(admin::route_reports(*gateway), std::back_inserter(reports));
   }
   if (!found) {
     return fail(Errc::not_found, fmt::format("no gateway is named '{}'", name));
@@ -151,24 +105,9 @@ Result<admin::RouteExplanation> Platform::explain_route(std::string_view name, s
 std::vector<admin::BreakerReport> Platform::breakers() {
   std::vector<admin::BreakerReport> reports;
   for (const auto& service : runtime_->services) {
-    resilience::CircuitBreaker* const breaker = service->breaker();
-    if (breaker == nullptr) {
-      continue;
+    if (service->breaker() != nullptr) {
+      reports.push_back(admin::breaker_report(*service, net::monotonic_now(), net::wall_now()));
     }
-    const auto snapshot = breaker->snapshot(net::monotonic_now());
-    admin::BreakerReport report{.service = service->name().value(),
-                                .state = std::string(to_string(snapshot.state)),
-                                .mode = std::string(to_string(snapshot.mode)),
-                                .failures = snapshot.failures,
-                                .opened_at = {},
-                                .retry_at = {}};
-    if (snapshot.opened_at) {
-      report.opened_at = wall_of(*snapshot.opened_at);
-    }
-    if (snapshot.retry_at) {
-      report.retry_at = wall_of(*snapshot.retry_at);
-    }
-    reports.push_back(std::move(report));
   }
   return reports;
 }
@@ -178,18 +117,7 @@ Result<> Platform::set_breaker(std::string_view name, admin::BreakerVerb verb) {
   if (!service || service->breaker() == nullptr) {
     return fail(Errc::not_found, fmt::format("no service '{}' with a circuit breaker", name));
   }
-  const Instant now = net::monotonic_now();
-  switch (verb) {
-    case admin::BreakerVerb::force_open:
-      service->breaker()->set_mode(resilience::BreakerMode::forced_open, now);
-      break;
-    case admin::BreakerVerb::close:
-      service->breaker()->close(now);
-      break;
-    case admin::BreakerVerb::automatic:
-      service->breaker()->set_mode(resilience::BreakerMode::automatic, now);
-      break;
-  }
+  admin::apply(verb, *service->breaker(), net::monotonic_now());
   return {};
 }
 
@@ -198,33 +126,32 @@ Result<admin::ExplainReport> Platform::explain(std::string_view name) {
   if (!service) {
     return fail(Errc::not_found, fmt::format("no service is named '{}'", name));
   }
-  const call::ServiceConfig& config = service->config();
-  admin::ExplainReport report{.service = std::string(name), .policies = {}, .attempts = 1, .time = config.timeout};
-  const auto add = [&](std::string policy, std::string setting) {
-    report.policies.push_back({std::move(policy), std::move(setting)});
-  };
-  for (const call::Fallback& fallback : config.fallbacks) {
-    add("fallback", fallback_text(fallback));
-  }
-  add("deadline", fmt::format("{} in all, until the answer begins", text_of(config.timeout)));
-  if (config.rate_limit) {
-    add("rate_limit", fmt::format("{} per {}", config.rate_limit->count, text_of(config.rate_limit->period)));
-  }
-  add("retry", fmt::format("{} attempts, pauses below {} to {}, at most {:g}% of calls", config.retry.attempts,
-                           text_of(config.retry.first), text_of(config.retry.cap), config.retry_budget.ratio * 100));
-  add("circuit_breaker", config.circuit_breaker ? breaker_text(*config.circuit_breaker) : "none");
-  add("balance", config.outlier ? fmt::format("failing instances leave for {} after {} failures",
-                                              text_of(config.outlier->eject), config.outlier->consecutive_5xx)
-                                : "every healthy instance");
-  add("bulkhead", config.bulkhead ? fmt::format("{} at once, {} waiting up to {}", config.bulkhead->concurrent,
-                                                config.bulkhead->queue, text_of(config.bulkhead->wait))
-                                  : "none");
-  add("try_timeout", config.try_timeout ? text_of(*config.try_timeout) : "what is left of the deadline");
-  // A kept-alive connection that was closed may be tried once more beyond the count (resilience, retry.hpp).
-  report.attempts = config.retry.attempts > 1 ? config.retry.attempts + 1 : 1;
-  return report;
+  return admin::explain_report(service->config(), [this](const ServiceName& other) {
+    const auto found = runtime_->service(other);
+    return found ? &found->config() : nullptr;
+  });
 }
 
-void Platform::metrics(telemetry::MetricsPage&) {}
+void Platform::metrics(telemetry::MetricsPage& page) {
+  const Instant now = net::monotonic_now();
+  for (const auto& service : runtime_->services) {
+    admin::collect(*service, now, page);
+  }
+  for (const auto& gateway : runtime_->gateways) {
+    admin::collect(*gateway, page);
+    const std::string listener = "gateway " + gateway->name;
+    for (const auto& worker : workers_) {
+      if (const http::ServerCounters* const counters = worker->counters(gateway->name)) {
+        admin::collect(listener, *counters, page);
+      }
+    }
+  }
+  for (const auto& server : control_servers_) {
+    admin::collect("control", server->counters(), page);
+  }
+  constexpr telemetry::Family kReloads{"flotilla_config_reloads_total", "Reloads of the file, by result."};
+  page.counter(kReloads, {{"result", "done"}}, reloads_);
+  page.counter(kReloads, {{"result", "failed"}}, failed_reloads_);
+}
 
 }  // namespace flotilla::app
