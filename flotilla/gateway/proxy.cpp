@@ -28,6 +28,10 @@ struct StaleCopy {
 
 http::FramingOut framing_for(const http::Exchange& exchange, const http::Upstream& upstream,
                              std::string_view piece) {
+  // The answer to a HEAD, and a 304, have no body but tell the length of the one they stand for.
+  if (exchange.request().method == http::Method::head || upstream.head().status == 304) {
+    return {};
+  }
   const http::FramingOut kept = http::kept_framing(upstream.head(), exchange.request().version);
   // A chunked answer that is here as a whole is shorter, and cheaper to read, with its length.
   if (kept.kind == http::FramingOut::Kind::chunked && upstream.body_done() &&
