@@ -275,6 +275,7 @@ net::Task<> Caller::attempt(CallState& state, Answer& answer) {
   http::Upstream upstream = attempt.instance->pool ? attempt.instance->pool->take_idle() : http::Upstream();
   if (!upstream) {
     auto connected = co_await connect(state, *attempt.instance, deadline);
+    attempt.instances->report_connect(*attempt.instance, connected.has_value(), loop_.now());
     if (!connected) {
       state.bytes_sent = state.answer_begun = state.reused = false;
       answer.value = fail_attempt(state, attempt, connected.error());

@@ -113,7 +113,9 @@ InstanceUse InstanceSet::pick(Instant now, std::span<const std::string> tried) {
     [[nodiscard]] std::size_t size() const noexcept { return instances.size(); }
     [[nodiscard]] resilience::InstanceLoad load(std::uint32_t i) const noexcept {
       const WorkerInstance& instance = *instances[i];
-      return {instance.in_flight, instance.weight, !instance.outlier || !instance.outlier->ejected(now)};
+      const bool ejected = instance.outlier && instance.outlier->ejected(now);
+      const bool avoided = instance.unreachable && now < instance.avoid_until;
+      return {instance.in_flight, instance.weight, !ejected && !avoided};
     }
   } const view{instances_, now};
   std::array<std::uint32_t, 16> tried_indices{};
@@ -124,7 +126,19 @@ InstanceUse InstanceSet::pick(Instant now, std::span<const std::string> tried) {
     }
   }
   const auto index = balancer_.pick(view, random_, std::span(tried_indices.data(), count));
-  return index ? InstanceUse(*instances_[*index]) : InstanceUse();
+  if (!index) {
+    return {};
+  }
+  WorkerInstance& picked = *instances_[*index];
+  if (picked.unreachable) {
+    picked.avoid_until = saturating_add(now, kConnectAgain);  // this call finds out for all
+  }
+  return InstanceUse(picked);
+}
+
+void InstanceSet::report_connect(WorkerInstance& instance, bool connected, Instant now) noexcept {
+  instance.unreachable = !connected;
+  instance.avoid_until = saturating_add(now, kConnectAgain);
 }
 
 void InstanceSet::report(WorkerInstance& instance, bool failed, Instant now) {

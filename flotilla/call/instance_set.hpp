@@ -30,6 +30,8 @@ struct WorkerInstance {
   std::shared_ptr<resilience::OutlierInstance> outlier;
   std::uint32_t in_flight = 0;
   bool listed = true;
+  bool unreachable = false;  // the last connect failed
+  Instant avoid_until;       // while unreachable, only one call in kConnectAgain goes there
 };
 
 // A call's claim on an instance.
@@ -57,6 +59,10 @@ class InstanceUse {
 
 class InstanceSet {
  public:
+  // An instance that does not accept connections is avoided while there is another: it has the fewest calls
+  // in flight, so least-request would send it most of them, until health checks or outlier ejection notice.
+  static constexpr Duration kConnectAgain = std::chrono::seconds(1);
+
   InstanceSet(net::Loop& loop, const discovery::Directory& directory,
               http::ObjectPool<http::detail::Answer>& answers, std::uint32_t worker, std::uint64_t seed);
   InstanceSet(const InstanceSet&) = delete;
@@ -69,6 +75,8 @@ class InstanceSet {
   // An instance for the next attempt, none whose id is in `tried` if there is another; nothing if there are
   // none.
   [[nodiscard]] InstanceUse pick(Instant now, std::span<const std::string> tried);
+  // Whether a connection to `instance` was made.
+  void report_connect(WorkerInstance& instance, bool connected, Instant now) noexcept;
   // Reports how an attempt on `instance` ended; may eject it.
   void report(WorkerInstance& instance, bool failed, Instant now);
 
