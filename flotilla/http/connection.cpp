@@ -71,6 +71,8 @@ void Connection::on_hang_up(void* self) {
 void Connection::begin_drain() noexcept {
   if (idle_) {
     channel_.set_deadline(idle_deadline());
+  } else if (!exchange_.begun()) {
+    exchange_.close_after();  // an answer whose head is still to come says so
   }
 }
 
