@@ -161,10 +161,12 @@ class Wire:
         return Message(head)
 
     def read_exactly(self, size):
-        while len(self.buffer) < size and self.fill():
-            pass
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
-        return data
+        pieces, missing = [], size
+        while missing and (self.buffer or self.fill()):
+            pieces.append(self.buffer[:missing])
+            self.buffer = self.buffer[missing:]
+            missing -= len(pieces[-1])
+        return b"".join(pieces)
 
     def read_line(self):
         while b"\r\n" not in self.buffer:
