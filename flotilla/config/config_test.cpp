@@ -89,7 +89,12 @@ TEST(Config, PointsAtEveryFault) {
       {"mode: ${file:/no}\n", "f:1:7: cannot read the file '/no'\n"},
       {"names: [a, [b]]\n", "f:1:12: must be text\n"},
       {"- a\n", "f:1:1: must be a mapping (a sample)\n"},
-      {"a: &x 1\nb: *x\n", "f:2:4: aliases (*name) are not supported: write it out\n"},
+      {"a: &x 1\nb: 2\n", "f:1:4: anchors (&name) are not supported: write it out where it is needed\n"},
+      {"names: [a, &x [b]]\n",
+       "f:1:12: anchors (&name) are not supported: write it out where it is needed\n"},
+      {"mode: !!binary aGk=\n", "f:1:7: tags (!name) are not supported: quote a value to make it text\n"},
+      {"mode: fast\n---\nmode: slow\n", "f:3:1: a second document begins here; the file holds one\n"},
+      {"[a]: 1\n", "f:1:1: a key must be plain text\n"},
   };
   for (const auto& [yaml, problems] : cases) {
     Sample sample;
@@ -101,6 +106,66 @@ TEST(Config, SaysWhereYamlItselfIsBroken) {
   Sample sample;
   const std::string problems = read("a: [1\nb: 2\n", sample);
   EXPECT_TRUE(problems.starts_with("f:2:")) << problems;
+}
+
+// What stands behind a bound is refused where it begins, without building it.
+std::string parse_only(std::string_view yaml) {
+  Problems problems;
+  EXPECT_FALSE(parse_document(yaml, sources(), problems).has_value());
+  std::string all;
+  for (const std::string& line : problems.lines("f")) {
+    all += line + "\n";
+  }
+  return all;
+}
+
+TEST(Config, RefusesAliasesWhereverTheyStand) {
+  for (const std::string_view yaml : {"b: [*a, *a]\n", "{b: *a}\n", "- *a\n", "? *a\n: 1\n"}) {
+    const std::string problems = parse_only(yaml);
+    EXPECT_TRUE(problems.starts_with("f:1:")) << yaml << problems;
+  }
+  // Each line would be ten of the one before.
+  EXPECT_TRUE(
+      parse_only("a: &a [1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n").starts_with("f:1:4: "));
+}
+
+TEST(Config, TakesTextThatLooksLikeAnAlias) {
+  Sample sample;
+  EXPECT_EQ(read("names: ['x: *y', \"- *z\", 'a&b', '!t']\n", sample), "");
+  EXPECT_EQ(sample.names, (std::vector<std::string>{"x: *y", "- *z", "a&b", "!t"}));
+}
+
+TEST(Config, BoundsDepth) {
+  const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };
+  Problems problems;
+  EXPECT_TRUE(parse_document(nested(kMostDepth), sources(), problems).has_value());
+  EXPECT_EQ(parse_only(nested(kMostDepth + 1)), "f:1:33: nested deeper than 32 levels\n");
+  EXPECT_EQ(parse_only(nested(1000)), "f:1:33: nested deeper than 32 levels\n");
+}
+
+TEST(Config, BoundsTheNumberOfNodes) {
+  std::string list = "[";
+  for (std::size_t i = 1; i < kMostNodes; ++i) {
+    list += "1,";
+  }
+  Problems problems;
+  EXPECT_TRUE(parse_document(list + "]", sources(), problems).has_value());  // the list itself counts
+  EXPECT_EQ(parse_only(list + "1]"), fmt::format("f:1:{}: more than {} keys and values\n", 1, kMostNodes));
+}
+
+TEST(Config, BoundsWhatExpansionsBringIn) {
+  const Sources large{.environment = [](const std::string&) { return std::string(1 << 20, 'x'); },
+                      .file = [](const std::string&) { return std::nullopt; }};
+  Problems problems;
+  EXPECT_TRUE(parse_document("['${A}${A}', '${A}', '${A}']", large, problems).has_value());
+  EXPECT_FALSE(parse_document("['${A}${A}', '${A}', '${A}',\n '${A}']", large, problems).has_value());
+  EXPECT_EQ(problems.lines("f"),
+            std::vector<std::string>{"f:2:2: the values of all ${...} together are larger than 4 MiB"});
+}
+
+TEST(Config, RefusesOtherEncodings) {
+  EXPECT_EQ(parse_only(std::string_view("a\0:\0 \0b\0", 8)), "f:1:1: the file is not UTF-8\n");
+  EXPECT_EQ(parse_only("\xFF\xFE\xFF"), "f:1:1: the file is not UTF-8\n");
 }
 
 TEST(Config, NeverRepeatsASecret) {

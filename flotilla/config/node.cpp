@@ -4,25 +4,33 @@
 #include <charconv>
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
+#include "flotilla/config/yaml.hpp"
 #include "flotilla/json/writer.hpp"
 
 namespace flotilla::config {
 namespace {
 
-Place place_of(const YAML::Mark& mark) {
-  return mark.is_null()
-             ? Place{1, 1}
-             : Place{static_cast<std::uint32_t>(mark.line) + 1, static_cast<std::uint32_t>(mark.column) + 1};
-}
-
-// Replaces ${...} in one scalar.
+// Replaces ${...} in the scalars of a tree.
 class Expansion {
  public:
   Expansion(const Sources& sources, Problems& problems) : sources_(sources), problems_(problems) {}
 
+  // As deep as the document, which is bounded.
   void expand(Node& node) {
+    if (node.kind == Node::Kind::scalar) {
+      expand_scalar(node);
+    }
+    for (Node& item : node.items) {
+      expand(item);
+    }
+    for (Node::Entry& entry : node.entries) {
+      expand(entry.value);
+    }
+  }
+
+ private:
+  void expand_scalar(Node& node) {
     std::string out;
     std::string_view rest = node.text;
     for (std::size_t at = rest.find('$'); at != std::string_view::npos; at = rest.find('$')) {
@@ -37,7 +45,15 @@ class Expansion {
           problems_.add(node.place, "'${' without '}'; write $${ for the characters themselves");
           return;
         }
-        out.append(value_of(rest.substr(2, end - 2), node));
+        const std::string value = value_of(rest.substr(2, end - 2), node);
+        if (value.size() > left_) {
+          problems_.add(node.place, fmt::format("the values of all ${{...}} together are larger than {} MiB",
+                                                kMostExpanded >> 20));
+          left_ = 0;
+          return;
+        }
+        left_ -= value.size();
+        out.append(value);
         rest.remove_prefix(end + 1);
       } else {
         out.push_back('$');
@@ -48,7 +64,6 @@ class Expansion {
     node.text = std::move(out);
   }
 
- private:
   std::string value_of(std::string_view name, Node& node) {
     if (name.starts_with("file:")) {
       node.secret = true;
@@ -81,80 +96,8 @@ class Expansion {
 
   const Sources& sources_;
   Problems& problems_;
+  std::size_t left_ = kMostExpanded;  // bytes that may still come in for ${...}
 };
-
-class Conversion {
- public:
-  Conversion(const Sources& sources, Problems& problems)
-      : expansion_(sources, problems), problems_(problems) {}
-
-  Node convert(const YAML::Node& from, std::size_t depth) {
-    Node node;
-    node.place = place_of(from.Mark());
-    if (depth > kMostDepth) {
-      problems_.add(node.place, fmt::format("nested deeper than {} levels", kMostDepth));
-      return node;
-    }
-    if (from.IsScalar()) {
-      node.kind = Node::Kind::scalar;
-      node.text = from.Scalar();
-      node.quoted = from.Tag() == "!";
-      expansion_.expand(node);
-    } else if (from.IsSequence()) {
-      node.kind = Node::Kind::list;
-      for (const YAML::Node& item : from) {
-        node.items.push_back(convert(item, depth + 1));
-      }
-    } else if (from.IsMap()) {
-      node.kind = Node::Kind::map;
-      for (const auto& entry : from) {
-        add(node, entry.first, entry.second, depth);
-      }
-    }
-    return node;
-  }
-
- private:
-  void add(Node& node, const YAML::Node& key, const YAML::Node& value, std::size_t depth) {
-    const Place place = place_of(key.Mark());
-    if (!key.IsScalar()) {
-      problems_.add(place, "a key must be plain text");
-      return;
-    }
-    if (const Node* const before = node.find(key.Scalar())) {
-      problems_.add(place,
-                    fmt::format("'{}' stands twice; first at line {}", key.Scalar(), before->place.line));
-      return;
-    }
-    node.entries.push_back({key.Scalar(), place, convert(value, depth + 1)});
-    if (node.entries.back().value.kind == Node::Kind::null) {
-      node.entries.back().value.place = place;
-    }
-  }
-
-  Expansion expansion_;
-  Problems& problems_;
-};
-
-// An alias makes the same mapping appear in two places, and a chain of them makes a small file huge.
-bool uses_aliases(std::string_view text, Problems& problems) {
-  std::uint32_t line = 1;
-  bool found = false;
-  for (std::size_t at = 0; at < text.size(); ++line) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view content = text.substr(at, end - at);
-    const std::size_t colon = content.find(": *");
-    const std::size_t dash = content.find("- *");
-    const std::size_t alias = std::min(colon, dash);
-    if (alias != std::string_view::npos && content.find('#') > alias) {
-      problems.add({line, static_cast<std::uint32_t>(alias) + 3},
-                   "aliases (*name) are not supported: write it out");
-      found = true;
-    }
-    at = end + 1;
-  }
-  return found;
-}
 
 bool is_json_scalar(std::string_view text) {
   if (text == "true" || text == "false" || text == "null") {
@@ -203,6 +146,12 @@ void write_json(const Node& node, std::string& out) {
 
 }  // namespace
 
+void Problems::append(Problems more) {
+  for (Problem& problem : more.list_) {
+    add(problem.place, std::move(problem.message));
+  }
+}
+
 std::vector<std::string> Problems::lines(std::string_view file) const {
   std::vector<Problem> sorted = list_;
   std::ranges::sort(sorted, {}, &Problem::place);
@@ -225,20 +174,15 @@ std::optional<Node> parse_document(std::string_view text, const Sources& sources
     problems.add({1, 1}, fmt::format("the file is larger than {} MiB", kMostBytes >> 20));
     return std::nullopt;
   }
-  if (uses_aliases(text, problems)) {
+  auto node = read_yaml(text, problems);
+  if (!node) {
     return std::nullopt;
   }
-  try {
-    Conversion conversion(sources, problems);
-    Node node = conversion.convert(YAML::Load(std::string(text)), 1);
-    if (!problems.empty()) {
-      return std::nullopt;
-    }
-    return node;
-  } catch (const YAML::Exception& error) {
-    problems.add(place_of(error.mark), fmt::format("not YAML: {}", error.msg));
-    return std::nullopt;
-  }
+  Problems own;
+  Expansion(sources, own).expand(*node);
+  const bool good = own.empty();
+  problems.append(std::move(own));
+  return good ? std::move(node) : std::nullopt;
 }
 
 std::string to_json(const Node& node) {

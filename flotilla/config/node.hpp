@@ -1,9 +1,10 @@
 // A configuration document as a tree with positions, read from YAML.
 //
-// Checked while it is read: duplicate keys, depth, size, aliases (refused: they hide what a file says).
+// Checked while it is read: duplicate keys, depth, number of nodes, size, one document; anchors, aliases and
+// tags are refused: they hide what a file says.
 // `${NAME}`, `${NAME:-default}` and `${file:PATH}` in scalars are expanded after parsing; `$${` stands for
 // `${`. What came from a file is marked secret and never shown in a message.
-// Ownership: values. Threads: pure but for the two functions given. Limits: kMostBytes, kMostDepth.
+// Ownership: values. Threads: pure but for the two functions given. Limits: the kMost... below.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,8 @@ namespace flotilla::config {
 
 inline constexpr std::size_t kMostBytes = std::size_t{4} << 20;
 inline constexpr std::size_t kMostDepth = 32;
+inline constexpr std::size_t kMostNodes = 200'000;                  // keys, values, lists, mappings
+inline constexpr std::size_t kMostExpanded = std::size_t{4} << 20;  // bytes that all ${...} bring in
 
 // Line and column count from 1.
 struct Place {
@@ -40,6 +43,7 @@ class Problems {
       list_.push_back({place, std::move(message)});
     }
   }
+  void append(Problems more);
   [[nodiscard]] bool empty() const noexcept { return list_.empty(); }
   // "FILE:LINE:COLUMN: message", sorted.
   [[nodiscard]] std::vector<std::string> lines(std::string_view file) const;
@@ -74,7 +78,7 @@ struct Sources {
   std::function<std::optional<std::string>(const std::string& path)> file;
 };
 
-// The tree, or nothing when there are problems.
+// The tree, or nothing when it has problems, which are added to `problems`.
 [[nodiscard]] std::optional<Node> parse_document(std::string_view text, const Sources& sources,
                                                  Problems& problems);
 
