@@ -41,15 +41,18 @@ http::FramingOut framing_for(const http::Exchange& exchange, const http::Upstrea
   return kept;
 }
 
-// Streams what follows the head and the first piece. False: the answer broke off.
-net::Task<bool> stream_rest(http::Exchange& exchange, http::Upstream& upstream, bool chunked, Duration gap,
-                            StaleCopy& copy) {
+// How the streaming of an answer ended.
+enum class Streamed : std::uint8_t { whole, service_broke, client_gone };
+
+// Streams what follows the head and the first piece.
+net::Task<Streamed> stream_rest(http::Exchange& exchange, http::Upstream& upstream, bool chunked,
+                                Duration gap, StaleCopy& copy) {
   std::string size;
   while (!upstream.body_done()) {
     upstream.channel().set_deadline(exchange.loop().now() + gap);
     const auto piece = co_await upstream.read_body();
     if (!piece) {
-      co_return false;
+      co_return Streamed::service_broke;
     }
     if (piece->empty()) {
       break;
@@ -66,7 +69,7 @@ net::Task<bool> stream_rest(http::Exchange& exchange, http::Upstream& upstream, 
     }
     exchange.channel().set_deadline(exchange.loop().now() + kStalledClient);
     if (!co_await exchange.channel().drain()) {
-      co_return false;
+      co_return Streamed::client_gone;
     }
   }
   if (chunked) {
@@ -74,7 +77,7 @@ net::Task<bool> stream_rest(http::Exchange& exchange, http::Upstream& upstream, 
     http::append_last_chunk(size, upstream.trailers());
     exchange.channel().send(size);
   }
-  co_return true;
+  co_return Streamed::whole;
 }
 
 net::Task<> answer_live(const RequestContext& request, call::WorkerService& service, call::LiveAnswer& answer,
@@ -126,10 +129,12 @@ net::Task<> answer_live(const RequestContext& request, call::WorkerService& serv
     exchange.begin(status, out, *piece);
   }
   if (!whole) {
-    const bool complete =
+    const Streamed end =
         co_await stream_rest(exchange, upstream, chunked, service.service->config().timeout, copy);
-    if (!complete) {
-      answer.broken(exchange.loop().now());
+    if (end != Streamed::whole) {
+      if (end == Streamed::service_broke) {
+        answer.broken(exchange.loop().now());  // a client that left or stopped reading is not its failure
+      }
       exchange.abort();  // an answer that is not whole must not look whole
       co_return;
     }

@@ -1,0 +1,452 @@
+// The gateway as a client and a service see it, byte by byte.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "flotilla/gateway/gateway_fixture.hpp"
+
+namespace flotilla::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using Call = ScriptedService::Call;
+
+call::ServiceConfig without_retries() {
+  call::ServiceConfig config;
+  config.retry.attempts = 1;
+  return config;
+}
+
+// A port that nobody listens on.
+std::uint16_t closed_port(net::Loop& loop) {
+  const auto listener =
+      net::Listener::open(loop, *net::SocketAddress::parse("127.0.0.1:0"), 1, [](net::Channel) {});
+  return (*listener)->address().port();
+}
+call::FixedUrl nowhere() {
+  const auto loop = net::Loop::create();
+  return {"127.0.0.1", closed_port(**loop), ""};
+}
+
+// Bytes that show when a piece is lost or doubled.
+std::string pattern(std::size_t size) {
+  std::string bytes;
+  bytes.reserve(size + 16);
+  for (std::size_t i = 0; bytes.size() < size; ++i) {
+    bytes += fmt::format("{:x}.", i);
+  }
+  bytes.resize(size);
+  return bytes;
+}
+std::string in_chunks(std::string_view body, std::size_t step) {
+  std::string out;
+  for (std::size_t at = 0; at < body.size(); at += step) {
+    const auto piece = body.substr(at, step);
+    out += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+  }
+  return out + "0\r\n\r\n";
+}
+std::string from_chunks(std::string_view text) {
+  std::string body;
+  for (;;) {
+    const std::size_t line = text.find("\r\n");
+    const auto size =
+        line == std::string_view::npos ? 0 : std::stoul(std::string(text.substr(0, line)), nullptr, 16);
+    if (size == 0) {
+      return body;
+    }
+    body.append(text.substr(line + 2, size));
+    text.remove_prefix(std::min(text.size(), line + 2 + size + 2));
+  }
+}
+
+constexpr std::size_t kLarge = std::size_t{3} << 20U;  // larger than every buffer on the way
+
+TEST(Gateway, ForwardsSizedBodiesLargerThanEveryBuffer) {
+  Rig rig({.script = [](Call& call) -> net::Task<bool> {
+    EXPECT_NE(call.head.find("Content-Length: " + std::to_string(kLarge)), std::string::npos);
+    EXPECT_TRUE(co_await call.read(kLarge));
+    call.channel.send(answer(200, call.rest));
+    co_return true;
+  }});
+  rig.run([](Rig& r) -> net::Task<> {
+    const std::string body = pattern(kLarge);
+    const Got got = co_await r.ask(post("/large", body));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_TRUE(got.body() == body) << got.body().size();
+  });
+}
+
+TEST(Gateway, ForwardsChunkedBodiesLargerThanEveryBuffer) {
+  Rig rig({.script = [](Call& call) -> net::Task<bool> {
+    EXPECT_NE(call.head.find("Transfer-Encoding: chunked"), std::string::npos);
+    while (!call.rest.ends_with("\r\n0\r\n\r\n") && co_await call.read(call.rest.size() + 1)) {
+    }
+    call.channel.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                      in_chunks(from_chunks(call.rest), 70'001));
+    co_return true;
+  }});
+  rig.run([](Rig& r) -> net::Task<> {
+    const std::string body = pattern(kLarge);
+    const Got got = co_await r.ask(
+        "POST /large HTTP/1.1\r\nHost: front\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" +
+        in_chunks(body, 50'021));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_TRUE(from_chunks(got.body()) == body);
+    EXPECT_TRUE(got.bytes.ends_with("\r\n0\r\n\r\n"));
+  });
+}
+
+TEST(Gateway, AnswersResetWhenTheServiceDiesBeforeItsHead) {
+  Rig rig({.service = without_retries(), .script = [](Call&) -> net::Task<bool> { co_return false; }});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 502");
+    EXPECT_TRUE(got.has(R"("reason":"reset")")) << got.bytes;
+    EXPECT_TRUE(got.has(R"("effect":"unknown")")) << got.bytes;
+  });
+}
+
+TEST(Gateway, AbortsAnAnswerThatBreaksOff) {
+  for (const char* head : {"Content-Length: 100000\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    Rig rig({.script = [head](Call& call) -> net::Task<bool> {
+      call.channel.send(fmt::format("HTTP/1.1 200 OK\r\n{}\r\n5\r\nhello\r\n", head));
+      co_return false;
+    }});
+    rig.run([head](Rig& r) -> net::Task<> {
+      const Got got = co_await r.ask(get("/"));
+      EXPECT_FALSE(got.bytes.ends_with("0\r\n\r\n")) << head;
+      EXPECT_TRUE(got.reset) << head << got.bytes;
+    });
+  }
+}
+
+TEST(Gateway, RefusesAMalformedAnswer) {
+  Rig rig({.script = always("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 502");
+    EXPECT_TRUE(got.has(R"("reason":"bad-answer")")) << got.bytes;
+    EXPECT_EQ(r.service().heads().size(), 1U) << "what answered wrongly may have acted";
+  });
+}
+
+TEST(Gateway, AnswersNoInstanceWhenTheDirectoryKnowsNone) {
+  Rig rig({.discovered = true, .script = always(answer(200, "x"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 503");
+    EXPECT_TRUE(got.has(R"("reason":"no-instance")")) << got.bytes;
+    EXPECT_TRUE(got.has(R"("effect":"none")")) << got.bytes;
+  });
+}
+
+TEST(Gateway, RetriesARefusedConnectionThenGivesUp) {
+  call::ServiceConfig config;
+  config.urls = {nowhere()};
+  Rig rig({.service = config, .script = always(answer(200, "x"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(post("/", "order"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 502");
+    EXPECT_TRUE(got.has(R"("reason":"connect-failure")")) << got.bytes;
+    EXPECT_EQ(r.counters().attempts.read(), 2U);
+    EXPECT_EQ(r.counters().retries.read(), 1U);
+  });
+}
+
+TEST(Gateway, AnswersTimeoutWhenTheServiceIsSilent) {
+  call::ServiceConfig config;
+  config.timeout = 30ms;
+  Rig rig({.service = config, .script = [](Call& call) -> net::Task<bool> {
+             EXPECT_FALSE(co_await call.read(1)) << "the gateway closes the connection that did not answer";
+             co_return false;
+           }});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 504");
+    EXPECT_TRUE(got.has(R"("reason":"timeout")")) << got.bytes;
+    while (r.service().ended() == 0) {
+      co_await r.service().changed().wait(r.loop().now() + kPatience);
+    }
+  });
+}
+
+ScriptedService::Script unavailable_then_fine() {
+  return [](Call& call) -> net::Task<bool> {
+    EXPECT_TRUE(co_await call.read(call.head.starts_with("POST") ? 5 : 0));
+    call.channel.send(call.number == 1 ? answer(503, "later") : answer(200, "fine"));
+    co_return true;
+  };
+}
+
+TEST(Gateway, RetriesAnUnavailableGet) {
+  Rig rig({.script = unavailable_then_fine()});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_EQ(got.body(), "fine");
+    EXPECT_EQ(r.service().heads().size(), 2U);
+  });
+}
+
+TEST(Gateway, DoesNotRetryAnUnavailablePost) {
+  Rig rig({.script = unavailable_then_fine()});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(post("/", "order"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 503");
+    EXPECT_EQ(got.body(), "later");
+    EXPECT_EQ(r.service().heads().size(), 1U);
+  });
+}
+
+TEST(Gateway, RetriesAnUnavailablePostWithAnIdempotencyKey) {
+  Rig rig({.script = unavailable_then_fine()});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(post("/", "order", "Idempotency-Key: \"7\"\r\n"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_EQ(r.service().heads().size(), 2U);
+  });
+}
+
+TEST(Gateway, ResendsAGetWhenAKeptConnectionClosesAsItIsSent) {
+  auto config = call::ServiceConfig{};
+  Rig rig(
+      {.service = config, .script = [](Call& call) -> net::Task<bool> {
+         if (call.number == 2) {
+           co_return false;  // it read the request and closes: the race of keep-alive, as the client sees it
+         }
+         call.channel.send(answer(200, std::to_string(call.number)));
+         co_return true;
+       }});
+  rig.run([](Rig& r) -> net::Task<> {
+    EXPECT_EQ((co_await r.ask(get("/first"))).body(), "1");
+    const Got got = co_await r.ask(get("/second"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200") << got.bytes;
+    EXPECT_EQ(got.body(), "3");
+    EXPECT_EQ(r.service().connections(), 2);
+  });
+}
+
+TEST(Gateway, DoesNotResendAPostWhenAKeptConnectionCloses) {
+  Rig rig({.script = [](Call& call) -> net::Task<bool> {
+    if (call.number == 2) {
+      co_return false;
+    }
+    call.channel.send(answer(200, std::to_string(call.number)));
+    co_return true;
+  }});
+  rig.run([](Rig& r) -> net::Task<> {
+    EXPECT_EQ((co_await r.ask(get("/first"))).body(), "1");
+    const Got got = co_await r.ask(post("/second", "order"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 502");
+    EXPECT_EQ(r.service().heads().size(), 2U);
+  });
+}
+
+TEST(Gateway, RefusesWhileTheBreakerIsOpen) {
+  call::ServiceConfig config = without_retries();
+  config.circuit_breaker = resilience::BreakerConfig{.consecutive = 2, .open = 9500ms, .jitter = 0};
+  Rig rig({.service = config, .script = always(answer(500, "broken"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    EXPECT_EQ((co_await r.ask(get("/"))).status(), "HTTP/1.1 500");
+    EXPECT_EQ((co_await r.ask(get("/"))).status(), "HTTP/1.1 500");
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 503");
+    EXPECT_TRUE(got.has(R"("reason":"circuit-open")")) << got.bytes;
+    EXPECT_TRUE(got.has("Retry-After: 10\r\n")) << got.bytes;
+    EXPECT_EQ(r.service().heads().size(), 2U);
+  });
+}
+
+TEST(Gateway, RefusesWhenTheBulkheadIsFull) {
+  call::ServiceConfig config = without_retries();
+  config.bulkhead = resilience::BulkheadConfig{.concurrent = 1};
+  net::Event release;
+  Rig rig({.service = config, .script = [&release](Call& call) -> net::Task<bool> {
+             co_await release.wait(call.channel.loop().now() + kPatience);
+             call.channel.send(answer(200, "slow"));
+             co_return true;
+           }});
+  rig.run([&release](Rig& r) -> net::Task<> {
+    const auto first = [](Rig& on, Got& got) -> net::Task<> { got = co_await on.ask(get("/slow")); };
+    Got slow;
+    net::Scope scope;
+    scope.spawn(first(r, slow));
+    while (r.service().heads().empty()) {
+      co_await r.service().changed().wait(r.loop().now() + kPatience);
+    }
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 503");
+    EXPECT_TRUE(got.has(R"("reason":"bulkhead-full")")) << got.bytes;
+    release.set();
+    co_await scope.join();
+    EXPECT_EQ(slow.body(), "slow");
+  });
+}
+
+TEST(Gateway, RefusesMoreThanTheRateLimitAllows) {
+  call::ServiceConfig config;
+  config.rate_limit = resilience::RateLimit{.count = 1, .period = 60s, .burst = 1};
+  Rig rig({.service = config, .script = always(answer(200, "x"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    EXPECT_EQ((co_await r.ask(get("/"))).status(), "HTTP/1.1 200");
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 429");
+    EXPECT_TRUE(got.has(R"("reason":"rate-limited")")) << got.bytes;
+    EXPECT_TRUE(got.has("Retry-After: 60\r\n")) << got.bytes;
+    EXPECT_EQ(r.service().heads().size(), 1U);
+  });
+}
+
+TEST(Gateway, FallsBackToAFixedAnswer) {
+  call::ServiceConfig config = without_retries();
+  config.fallbacks.emplace_back(
+      call::RespondFallback{.status = 203, .headers = {{"X-Kind", "spare"}}, .body = "[]"});
+  Rig rig({.service = config, .script = always(answer(500, "broken"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 203");
+    EXPECT_EQ(got.body(), "[]");
+    EXPECT_TRUE(got.has("X-Kind: spare\r\n")) << got.bytes;
+    EXPECT_TRUE(got.has("Flotilla-Fallback: respond\r\n")) << got.bytes;
+  });
+}
+
+TEST(Gateway, FallsBackToTheLastGoodAnswerOfTheSameClient) {
+  call::ServiceConfig config = without_retries();
+  config.fallbacks.emplace_back(call::StaleFallback{.longest = 60s});
+  Rig rig({.service = config, .script = [](Call& call) -> net::Task<bool> {
+             call.channel.send(call.number == 1 ? answer(200, "good", "X-Kind: live\r\n")
+                                                : answer(500, "broken"));
+             co_return true;
+           }});
+  rig.run([](Rig& r) -> net::Task<> {
+    EXPECT_EQ((co_await r.ask(get("/item", "Authorization: a\r\n"))).body(), "good");
+    const Got got = co_await r.ask(get("/item", "Authorization: a\r\n"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_EQ(got.body(), "good");
+    EXPECT_TRUE(got.has("X-Kind: live\r\n")) << got.bytes;
+    EXPECT_TRUE(got.has("Flotilla-Fallback: stale\r\n")) << got.bytes;
+    EXPECT_TRUE(got.has("Age: ")) << got.bytes;
+    EXPECT_EQ((co_await r.ask(get("/item", "Authorization: b\r\n"))).status(), "HTTP/1.1 500");
+    EXPECT_EQ((co_await r.ask(get("/other", "Authorization: a\r\n"))).status(), "HTTP/1.1 500");
+  });
+}
+
+TEST(Gateway, FallsBackToAnotherService) {
+  call::ServiceConfig config = without_retries();
+  config.fallbacks.emplace_back(call::ServiceFallback{ServiceName("other")});
+  Rig rig({.service = config,
+           .script = always(answer(500, "broken")),
+           .other = {},
+           .other_script = always(answer(200, "spare"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_EQ(got.body(), "spare");
+  });
+}
+
+TEST(Gateway, StripsWhatAClientMayNotSay) {
+  Rig rig({.script = always(answer(200, "x"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got =
+        co_await r.ask(get("/",
+                           "Saga-Id: 1\r\nEvent-Id: 2\r\nFlotilla-Anything: 3\r\nX-Request-Timeout-Ms: 1\r\n"
+                           "X-Forwarded-For: 9.9.9.9\r\nConnection: x-hop\r\nX-Hop: 4\r\nX-Mine: 5\r\n"));
+    EXPECT_EQ(got.status(), "HTTP/1.1 200");
+    EXPECT_EQ(r.service().heads().size(), 1U);
+    const std::string head = to_lower(r.service().heads().front());
+    for (const char* gone :
+         {"saga-id", "event-id", "flotilla-anything", "timeout-ms: 1\r", "9.9.9.9", "x-hop"}) {
+      EXPECT_EQ(head.find(gone), std::string::npos) << gone << "\n" << head;
+    }
+    EXPECT_NE(head.find("x-mine: 5\r\n"), std::string::npos) << head;
+    EXPECT_NE(head.find("x-forwarded-for: 127.0.0.1\r\n"), std::string::npos) << head;
+  });
+}
+
+TEST(Gateway, AnswersHeadWithoutABody) {
+  Rig rig({.script = always("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")});
+  rig.run([](Rig& r) -> net::Task<> {
+    for (int i = 1; i <= 2; ++i) {
+      const Got got = co_await r.ask("HEAD / HTTP/1.1\r\nHost: front\r\nConnection: close\r\n\r\n");
+      EXPECT_EQ(got.status(), "HTTP/1.1 200");
+      EXPECT_TRUE(got.has("Content-Length: 5\r\n")) << got.bytes;
+      EXPECT_EQ(got.body(), "");
+    }
+    EXPECT_EQ(r.service().connections(), 1) << "the connection is kept: nothing follows the head";
+  });
+}
+
+TEST(Gateway, PassesAnAnswerThatComesBeforeTheRequestIsWhole) {
+  Rig rig({.script = [](Call& call) -> net::Task<bool> {
+    EXPECT_TRUE(co_await call.read(1));
+    call.channel.send(answer(403, "no"));
+    EXPECT_FALSE(co_await call.read(kLarge)) << "the gateway stops sending and closes";
+    co_return false;
+  }});
+  rig.run([](Rig& r) -> net::Task<> {
+    auto channel = co_await net::connect(r.loop(), r.address(), r.loop().now() + kPatience);
+    channel->set_deadline(r.loop().now() + kPatience);
+    channel->send(fmt::format("POST / HTTP/1.1\r\nHost: front\r\nContent-Length: {}\r\n\r\nbegin", kLarge));
+    std::string got;
+    while (!got.ends_with("no")) {
+      const auto bytes = co_await channel->recv();
+      EXPECT_TRUE(bytes && !bytes->empty()) << got;
+      if (!bytes || bytes->empty()) {
+        co_return;
+      }
+      got.append(*bytes);
+    }
+    EXPECT_TRUE(got.starts_with("HTTP/1.1 403")) << got;
+  });
+}
+
+TEST(Gateway, CancelsTheCallWhenTheClientLeaves) {
+  call::ServiceConfig config;
+  config.circuit_breaker = resilience::BreakerConfig{.consecutive = 1};
+  Rig rig({.service = config, .script = [](Call& call) -> net::Task<bool> {
+             EXPECT_FALSE(co_await call.read(1)) << "the gateway closes what nobody waits for";
+             co_return false;
+           }});
+  rig.run([](Rig& r) -> net::Task<> {
+    auto channel = co_await net::connect(r.loop(), r.address(), r.loop().now() + kPatience);
+    channel->send(get("/slow"));
+    while (r.service().heads().empty()) {
+      co_await r.service().changed().wait(r.loop().now() + kPatience);
+    }
+    channel->abort();
+    while (r.service().ended() == 0) {
+      co_await r.service().changed().wait(r.loop().now() + kPatience);
+    }
+    EXPECT_EQ(r.route().cancelled.read(), 1U);
+    EXPECT_EQ(r.policies().breaker()->look(r.loop().now()), resilience::BreakerState::closed)
+        << "a client that leaves is no failure of the service";
+  });
+}
+
+TEST(Gateway, DoesNotBlameTheServiceWhenTheClientLeavesInTheMiddle) {
+  call::ServiceConfig config;
+  config.circuit_breaker = resilience::BreakerConfig{.consecutive = 1};
+  Rig rig({.service = config, .script = [](Call& call) -> net::Task<bool> {
+             call.channel.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+             const std::string piece(std::size_t{64} << 10U, 'x');
+             do {
+               call.channel.send(piece);
+             } while (co_await call.channel.drain());
+             co_return false;
+           }});
+  rig.run([](Rig& r) -> net::Task<> {
+    auto channel = co_await net::connect(r.loop(), r.address(), r.loop().now() + kPatience);
+    channel->send(get("/endless"));
+    (void)co_await channel->recv();
+    channel->abort();
+    while (r.service().ended() == 0) {
+      co_await r.service().changed().wait(r.loop().now() + kPatience);
+    }
+    EXPECT_EQ(r.policies().breaker()->look(r.loop().now()), resilience::BreakerState::closed);
+  });
+}
+
+}  // namespace
+}  // namespace flotilla::gateway
