@@ -63,6 +63,38 @@ net::Task<std::string> talk(net::Loop& loop, net::SocketAddress address, std::st
 
 std::string body_of(const std::string& response) { return response.substr(response.find("\r\n\r\n") + 4); }
 
+// A handler that is still at work when the drain begins.
+TEST(Server, AnAnswerThatWasAwaitedWhenTheDrainBeganSaysClose) {
+  net::Event asked;
+  std::string response;
+  auto loop = net::Loop::create();
+  ASSERT_TRUE(loop.has_value());
+  net::Event go;
+  const ApiHandler slow = [&](Request, net::SocketAddress) -> net::Task<Response> {
+    asked.set();
+    co_await go.wait();
+    co_return Response{.status = 200, .body = "late"};
+  };
+  ApiServer server(**loop, {}, slow);
+  const auto address = server.listen(*net::SocketAddress::parse("127.0.0.1:0"));
+  ASSERT_TRUE(address.has_value());
+  net::Scope scope;
+  (*loop)->post([&] {
+    scope.spawn([](net::Loop& l, net::SocketAddress at, std::string& got) -> net::Task<> {
+      got = co_await talk(l, at, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1000);
+    }(**loop, *address, response));
+    scope.spawn([](net::Loop& l, ApiServer& s, net::Event& begun, net::Event& release) -> net::Task<> {
+      co_await begun.wait();
+      l.post([&release] { release.set(); });
+      co_await s.drain(l.now() + 5s);
+      l.stop();
+    }(**loop, server, asked, go));
+  });
+  (*loop)->run();
+  EXPECT_NE(response.find("Connection: close\r\n"), std::string::npos) << response;
+  EXPECT_EQ(body_of(response), "late");
+}
+
 TEST(Server, AnswersARequestSplitAtEveryStep) {
   serve({}, mirror, [](net::Loop& loop, net::SocketAddress at) -> net::Task<> {
     const std::string request =
