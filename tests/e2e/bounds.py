@@ -197,6 +197,6 @@ def cpu(flotilla):
 
 
 if __name__ == "__main__":
-    descriptors(2 * CONNECTIONS + 1000)
+    descriptors(CONNECTIONS + 1000)
     with Backend(SERVICE) as service, Flotilla(CONFIG, ADMIN) as program:
         sys.exit(main(service, program))

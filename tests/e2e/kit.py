@@ -58,10 +58,8 @@ def case(function):
 def main(*fixtures):
     """Runs the cases (those named on the command line, else all) with what the fixtures give them."""
     failed = []
-    wanted = sys.argv[1:]
-    for function in _cases:
-        if wanted and function.__name__ not in wanted:
-            continue
+    chosen = [function for function in _cases if not sys.argv[1:] or function.__name__ in sys.argv[1:]]
+    for function in chosen:
         begun = time.monotonic()
         try:
             said = function(*fixtures)
@@ -71,8 +69,8 @@ def main(*fixtures):
             print(f"FAILED  {function.__name__}: {error}", flush=True)
             if not isinstance(error, Failed):
                 traceback.print_exc(file=sys.stdout)
-    print(f"{len(_cases) - len(failed)} ok, {len(failed)} failed")
-    return 1 if failed else 0
+    print(f"{len(chosen) - len(failed)} ok, {len(failed)} failed")
+    return 1 if failed or not chosen else 0
 
 
 def percentile(values, share):
