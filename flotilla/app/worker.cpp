@@ -88,7 +88,8 @@ Result<> Worker::open_missing(const Runtime& runtime) {
     }
     // A gateway that moves to another address is opened under a key of its own until commit.
     const std::string key = known == serving_.end() ? gateway->name : gateway->name + "@" + gateway->listen;
-    Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(caller_, view_of(runtime, gateway, table)),
+    Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(
+                        caller_, view_of(runtime, gateway, table), Random(seed_ ^ std::hash<std::string>{}(gateway->name))),
                     .server = nullptr,
                     .listen = gateway->listen};
     serving.server = std::make_unique<http::Server>(*loop_, to_server_limits(gateway->limits), *serving.handler);

@@ -1,9 +1,9 @@
 #include "flotilla/gateway/branch_request.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
+
+#include <fmt/format.h>
 
 namespace flotilla::gateway {
 namespace {
@@ -39,6 +39,11 @@ void BranchRequest::append_head(std::string& out, const call::AttemptInfo& attem
   if (const auto language = exchange.request().get("Accept-Language")) {
     line("Accept-Language", *language);
   }
+  const telemetry::TraceparentText traceparent = telemetry::traceparent(request_.trace);
+  line("traceparent", {traceparent.data(), traceparent.size()});
+  if (!request_.tracestate.empty()) {
+    line("tracestate", request_.tracestate);
+  }
   for (const http::Field& field : call_.headers) {
     line(field.name, field.value);
   }
@@ -56,8 +61,9 @@ std::string BranchRequest::stale_key() const {
   if (method != http::Method::get) {
     return {};
   }
-  return fmt::format("{}\n{}\n{}", branch_.call.service().value(), call_.target,
-                     request_.exchange.request().get(http::FieldId::authorization).value_or(std::string_view()));
+  return fmt::format(
+      "{}\n{}\n{}", branch_.call.service().value(), call_.target,
+      request_.exchange.request().get(http::FieldId::authorization).value_or(std::string_view()));
 }
 
 }  // namespace flotilla::gateway

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "flotilla/gateway/gateway_fixture.hpp"
+#include "flotilla/telemetry/core/trace.hpp"
 
 namespace flotilla::gateway {
 namespace {
@@ -362,6 +363,56 @@ TEST(Gateway, StripsWhatAClientMayNotSay) {
     }
     EXPECT_NE(head.find("x-mine: 5\r\n"), std::string::npos) << head;
     EXPECT_NE(head.find("x-forwarded-for: 127.0.0.1\r\n"), std::string::npos) << head;
+  });
+}
+
+constexpr std::string_view kTrace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+// The value of `name` in a head; "" if it is not there exactly once.
+std::string value_of(const std::string& head, const std::string& name) {
+  const std::string line = "\r\n" + name + ": ";
+  const std::size_t at = to_lower(head).find(line);
+  if (at == std::string::npos || to_lower(head).find(line, at + 1) != std::string::npos) {
+    return {};
+  }
+  const std::size_t begin = at + line.size();
+  return head.substr(begin, head.find("\r\n", begin) - begin);
+}
+
+TEST(Gateway, ContinuesTheTraceOfATrustedPeer) {
+  Rig rig({.script = always(answer(200, "x")), .trusted = {"127.0.0.0/8"}});
+  rig.run([](Rig& r) -> net::Task<> {
+    const Got got = co_await r.ask(get("/", fmt::format("traceparent: {}\r\ntracestate: a=1\r\n", kTrace)));
+    EXPECT_FALSE(got.has("traceparent")) << got.bytes;
+    const std::string& head = r.service().heads().at(0);
+    const std::string sent = value_of(head, "traceparent");
+    EXPECT_EQ(sent.substr(0, 36), kTrace.substr(0, 36)) << head;  // version and trace
+    EXPECT_NE(sent.substr(36, 16), kTrace.substr(36, 16)) << "the parent is the gateway's span";
+    EXPECT_EQ(sent.substr(52), "-01");
+    EXPECT_EQ(value_of(head, "tracestate"), "a=1");
+    (void)co_await r.ask(get("/", "traceparent: 00-broken\r\ntracestate: a=1\r\n"));
+    const std::string& begun = r.service().heads().at(1);
+    EXPECT_TRUE(telemetry::parse_traceparent(value_of(begun, "traceparent")).has_value()) << begun;
+    EXPECT_EQ(begun.find("tracestate"), std::string::npos) << begun;
+  });
+}
+
+TEST(Gateway, BeginsATraceForAnybodyElse) {
+  Rig rig({.script = always(answer(200, "x"))});
+  rig.run([](Rig& r) -> net::Task<> {
+    for (int i = 0; i < 2; ++i) {
+      (void)co_await r.ask(get("/", fmt::format("traceparent: {}\r\ntracestate: a=1\r\n", kTrace)));
+    }
+    std::vector<telemetry::TraceContext> seen;
+    for (const std::string& head : r.service().heads()) {
+      const auto trace = telemetry::parse_traceparent(value_of(head, "traceparent"));
+      EXPECT_TRUE(trace && !trace->sampled) << head;
+      EXPECT_EQ(head.find("4bf92f35"), std::string::npos) << head;
+      EXPECT_EQ(head.find("tracestate"), std::string::npos) << head;
+      seen.push_back(trace.value_or(telemetry::TraceContext{}));
+    }
+    EXPECT_EQ(seen.size(), 2U);
+    EXPECT_NE(seen.at(0).trace_id, seen.at(1).trace_id);
   });
 }
 

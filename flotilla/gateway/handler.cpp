@@ -45,6 +45,19 @@ Instant inherited_deadline(const http::RequestHead& head, bool trusted, Instant 
   return millis ? now + Millis(*millis) : kNever;
 }
 
+// Continues the trace of a trusted peer; anybody else's would let clients choose ids and sampling.
+telemetry::TraceContext hop_of(const http::RequestHead& head, bool trusted, Random& random,
+                               std::string_view& tracestate) {
+  if (trusted) {
+    const auto header = head.get(http::FieldId::traceparent);
+    if (const auto parent = header ? telemetry::parse_traceparent(*header) : std::nullopt) {
+      tracestate = head.get(http::FieldId::tracestate).value_or(std::string_view());
+      return telemetry::child_of(*parent, random);
+    }
+  }
+  return telemetry::new_trace(random, false);
+}
+
 void respond(http::Exchange& exchange, const RespondConfig& answer) {
   std::vector<http::HeaderLine> fields;
   fields.reserve(answer.headers.size());
@@ -100,6 +113,8 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
   const GatewayRoute& route = gateway.routes[result.route];
   Counted counted(exchange, route.metrics->of(view->worker));
   const bool trusted = !gateway.trusted.empty() && gateway.trusted.contains(exchange.peer());
+  std::string_view tracestate;
+  const telemetry::TraceContext trace = hop_of(head, trusted, random_, tracestate);
   const RequestContext request{.exchange = exchange,
                                .caller = caller_,
                                .view = *view,
@@ -107,7 +122,9 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
                                .captures = captures,
                                .path = normal->path,
                                .trusted = trusted,
-                               .deadline = inherited_deadline(head, trusted, exchange.began())};
+                               .deadline = inherited_deadline(head, trusted, exchange.began()),
+                               .trace = trace,
+                               .tracestate = tracestate};
   if (const auto* const action = std::get_if<ProxyAction>(&route.action)) {
     co_await proxy(request, *action, *view->proxied[result.route]);
   } else if (const auto* const composed = std::get_if<ComposeAction>(&route.action)) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "flotilla/base/random.hpp"
 #include "flotilla/call/caller.hpp"
 #include "flotilla/gateway/gateway_view.hpp"
 #include "flotilla/http/server.hpp"
@@ -14,8 +15,9 @@ namespace flotilla::gateway {
 
 class GatewayHandler final : public http::Handler {
  public:
-  GatewayHandler(call::Caller& caller, std::shared_ptr<const GatewayView> view)
-      : caller_(caller), view_(std::move(view)) {}
+  // `random` names traces and spans.
+  GatewayHandler(call::Caller& caller, std::shared_ptr<const GatewayView> view, Random random)
+      : caller_(caller), view_(std::move(view)), random_(random) {}
 
   // For requests that begin from now on.
   void set_view(std::shared_ptr<const GatewayView> view) { view_ = std::move(view); }
@@ -25,6 +27,7 @@ class GatewayHandler final : public http::Handler {
  private:
   call::Caller& caller_;
   std::shared_ptr<const GatewayView> view_;
+  Random random_;
 };
 
 }  // namespace flotilla::gateway

@@ -90,6 +90,7 @@ void ProxyRequest::append_head(std::string& out, const call::AttemptInfo& attemp
   const auto* const end = std::to_chars(timeout.data(), timeout.data() + timeout.size(), left).ptr;
   const http::HeaderLine deadline{"X-Request-Timeout-Ms",
                                   {timeout.data(), static_cast<std::size_t>(end - timeout.data())}};
+  const telemetry::TraceparentText traceparent = telemetry::traceparent(request_.trace);
   http::ForwardOptions options;
   options.framing = framing_;
   options.host = action_.preserve_host ? std::string_view() : attempt.authority;
@@ -97,6 +98,8 @@ void ProxyRequest::append_head(std::string& out, const call::AttemptInfo& attemp
   options.trusted_peer = request_.trusted;
   options.port = exchange.local().port();
   options.drop = http::field_bit(http::FieldId::x_request_timeout_ms);
+  options.traceparent = {traceparent.data(), traceparent.size()};
+  options.tracestate = request_.tracestate;
   options.extra = {&deadline, 1};
   http::append_request_head(out, head.method_name, target, head, options);
 }

@@ -10,6 +10,7 @@
 #include "flotilla/call/caller.hpp"
 #include "flotilla/gateway/gateway_view.hpp"
 #include "flotilla/http/server.hpp"
+#include "flotilla/telemetry/core/trace.hpp"
 
 namespace flotilla::gateway {
 
@@ -19,9 +20,11 @@ struct RequestContext {
   const GatewayView& view;
   const GatewayRoute& route;
   const Captures& captures;
-  std::string_view path;      // normalised
-  bool trusted = false;       // the peer is one of trusted_proxies
-  Instant deadline = kNever;  // inherited from a trusted peer
+  std::string_view path;          // normalised
+  bool trusted = false;           // the peer is one of trusted_proxies
+  Instant deadline = kNever;      // inherited from a trusted peer
+  telemetry::TraceContext trace;  // this hop's span: what services see as their parent
+  std::string_view tracestate;    // of the trace that is continued; empty: a new one, or none received
 };
 
 // Answers a refused or failed call as problem+json.
