@@ -186,6 +186,57 @@ TEST(Config, KeepsJsonValuesAsWritten) {
   EXPECT_EQ(to_json(*node), R"({"a":1.10,"b":"1","c":[true,null,"x"],"d":"007"})");
 }
 
+TEST(Config, AnswersForItsOwnProblemsOnly) {
+  Problems problems;
+  problems.add({7, 7}, "of someone else");
+  const auto good = parse_document("mode: slow\n", sources(), problems);
+  const auto bad = parse_document("mode: quick\n", sources(), problems);
+  ASSERT_TRUE(good && bad);
+  Sample sample;
+  EXPECT_TRUE(spec().read(*good, sample, problems));
+  EXPECT_FALSE(spec().read(*bad, sample, problems));
+  EXPECT_EQ(spec().kind().read(*good, problems)->mode, "slow");
+  EXPECT_FALSE(spec().kind().read(*bad, problems).has_value());
+  EXPECT_EQ(problems.lines("f").size(), 3U);
+}
+
+TEST(Config, KnowsHostsAndPorts) {
+  for (const std::string_view text : {"127.0.0.1:80", "[::1]:80", "[::ffff:1.2.3.4]:0", "db.example:5432",
+                                      "db-1_a:1", "1a:1", "localhost.:65535"}) {
+    EXPECT_TRUE(parse_host_port(text).has_value()) << text;
+  }
+  for (const std::string_view text :
+       {"[anything]:80", "10.0.0.256:80", "10.0.0:80", "7:80", "::1:80", "[127.0.0.1]:80", "[::1:80", "[::1]",
+        ":80", "a:", "a", "a:65536", "a:-1", "a b:80", ".a:80", "-a:80", "a..b:80", "a/b:80", "u@h:80"}) {
+    EXPECT_FALSE(parse_host_port(text).has_value()) << text;
+  }
+  EXPECT_FALSE(parse_host_port(std::string(254, 'a') + ":80").has_value());
+  EXPECT_EQ(parse_host_port("[::1]:80")->host, "::1");
+}
+
+TEST(Config, ListensOnAddressesOnly) {
+  Problems problems;
+  Node node;
+  node.kind = Node::Kind::scalar;
+  for (const std::string_view text : {"0.0.0.0:80", "[::]:80"}) {
+    node.text = text;
+    EXPECT_EQ(listen_address().read(node, problems), std::string(text));
+  }
+  for (const std::string_view text : {"[anything]:80", "10.0.0.256:80", "localhost:80"}) {
+    node.text = text;
+    EXPECT_EQ(listen_address().read(node, problems), std::nullopt) << text;
+  }
+}
+
+TEST(Config, ListsRequiredKeysInItsSchema) {
+  Spec<Sample> s("a sample");
+  s.field("mode", text(), &Sample::mode, "how").field("names", list_of(text()), &Sample::names, "whose");
+  s.required("mode").required("names");
+  EXPECT_EQ(s.schema(),
+            R"({"type":"object","additionalProperties":false,"properties":{"mode":{"type":"string"},)"
+            R"("names":{"type":"array","items":{"type":"string"}}},"required":["mode","names"]})");
+}
+
 TEST(Config, DescribesItselfAsJsonSchema) {
   EXPECT_NE(spec().schema().find(R"("attempts":{"type":"integer","minimum":1,"maximum":10})"),
             std::string::npos);

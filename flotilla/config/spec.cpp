@@ -166,8 +166,11 @@ Kind<Rate> rate() { return parsed<Rate>("a rate such as 100/s", "^[0-9]+/(s|m|h|
 Kind<std::string> listen_address() {
   return parsed<std::string>("an address to listen on, such as 127.0.0.1:8000", "^.+:[0-9]+$",
                              [](std::string_view raw) -> Result<std::string> {
-                               if (auto parts = parse_host_port(raw); !parts) {
-                                 return std::unexpected(parts.error());
+                               const auto parts = parse_host_port(raw);
+                               if (!parts || !is_ip_address(parts->host)) {
+                                 return fail(Errc::invalid,
+                                             "must be an IP address and a port, such as 127.0.0.1:8000, "
+                                             "0.0.0.0:8000 or [::1]:8000");
                                }
                                return std::string(raw);
                              });

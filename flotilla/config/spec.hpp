@@ -107,27 +107,14 @@ class Spec {
     return *this;
   }
 
-  // Reads into `value`, which holds the defaults. False if anything was wrong.
+  // Reads into `value`, which holds the defaults. False if anything was wrong in `node`; what `problems`
+  // held before does not matter.
   bool read(const Node& node, T& value, Problems& problems) const {
-    if (node.kind == Node::Kind::null) {
-      return check_required(node, problems);  // `service: ` without anything takes the defaults
-    }
-    if (node.kind != Node::Kind::map) {
-      wrong(node, "a mapping (" + about_ + ")", problems);
-      return false;
-    }
-    const bool before = problems.empty();
-    for (const Node::Entry& entry : node.entries) {
-      const Field* const field = find(entry.key);
-      if (field == nullptr) {
-        problems.add(entry.place, unknown(entry.key));
-      } else if (field->later) {
-        problems.add(entry.place, fmt::format("'{}' is not in this build yet", entry.key));
-      } else {
-        field->read(entry.value, value, problems);
-      }
-    }
-    return check_required(node, problems) && before && problems.empty();
+    Problems own;
+    read_into(node, value, own);
+    const bool good = own.empty();
+    problems.append(std::move(own));
+    return good;
   }
 
   [[nodiscard]] Kind<T> kind(T defaults = {}) const {
@@ -135,21 +122,25 @@ class Spec {
             .schema = schema(),
             .read = [spec = *this, defaults](const Node& node, Problems& problems) -> std::optional<T> {
               T value = defaults;
-              Problems own;
-              spec.read(node, value, problems);
-              return value;
+              return spec.read(node, value, problems) ? std::optional(std::move(value)) : std::nullopt;
             }};
   }
 
   [[nodiscard]] std::string schema() const {
-    std::string out = R"({"type":["object","null"],"additionalProperties":false,"properties":{)";
+    // Nothing at all stands for the defaults, unless a key is required.
+    std::string out = fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{)",
+                                  required_.empty() ? R"(["object","null"])" : R"("object")");
     for (std::size_t i = 0; i < fields_.size(); ++i) {
       if (fields_[i].later) {
         continue;
       }
       out += fmt::format("{}\"{}\":{}", out.ends_with('{') ? "" : ",", fields_[i].key, fields_[i].schema);
     }
-    return out + "}}";
+    out += "}";
+    for (std::size_t i = 0; i < required_.size(); ++i) {
+      out += fmt::format("{}\"{}\"", i == 0 ? R"(,"required":[)" : ",", required_[i]);
+    }
+    return out + (required_.empty() ? "}" : "]}");
   }
 
   // Rows of a Markdown table: key, form, default, meaning.
@@ -174,6 +165,27 @@ class Spec {
     std::function<void(const Node&, T&, Problems&)> read;
     bool later = false;
   };
+  void read_into(const Node& node, T& value, Problems& problems) const {
+    if (node.kind == Node::Kind::null) {
+      check_required(node, problems);  // `service: ` without anything takes the defaults
+      return;
+    }
+    if (node.kind != Node::Kind::map) {
+      wrong(node, "a mapping (" + about_ + ")", problems);
+      return;
+    }
+    for (const Node::Entry& entry : node.entries) {
+      const Field* const field = find(entry.key);
+      if (field == nullptr) {
+        problems.add(entry.place, unknown(entry.key));
+      } else if (field->later) {
+        problems.add(entry.place, fmt::format("'{}' is not in this build yet", entry.key));
+      } else {
+        field->read(entry.value, value, problems);
+      }
+    }
+    check_required(node, problems);
+  }
   Spec& add(Field field) {
     fields_.push_back(std::move(field));
     return *this;
@@ -195,15 +207,12 @@ class Spec {
     return hint ? fmt::format("unknown key '{}'; did you mean '{}'?", key, *hint)
                 : fmt::format("unknown key '{}' ({})", key, about_);
   }
-  bool check_required(const Node& node, Problems& problems) const {
-    bool all = true;
+  void check_required(const Node& node, Problems& problems) const {
     for (const std::string& key : required_) {
       if (node.find(key) == nullptr) {
         problems.add(node.place, fmt::format("'{}' is missing ({})", key, about_));
-        all = false;
       }
     }
-    return all;
   }
 
   std::string about_;

@@ -1,7 +1,10 @@
 #include "flotilla/config/values.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+
+#include <arpa/inet.h>
 
 #include "flotilla/base/text.hpp"
 
@@ -95,6 +98,32 @@ Result<Rate> parse_rate(std::string_view text) {
   return fail(Errc::invalid, "must be a rate, such as 100/s, 1000/m or 5/h");
 }
 
+namespace {
+
+constexpr std::size_t kLongestHost = 253;  // RFC 1035, 2.3.4, as text
+
+bool is_ip(int family, std::string_view text) {
+  in6_addr bytes{};
+  return inet_pton(family, std::string(text).c_str(), &bytes) == 1;
+}
+
+bool is_host_character(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
+}
+
+// A name or an IPv4 address. What ends in a number is an address, so that 10.0.0.256 is no name.
+bool is_host(std::string_view host) {
+  if (host.empty() || host.size() > kLongestHost || host.front() == '.' || host.front() == '-' ||
+      host.contains("..") || !std::ranges::all_of(host, is_host_character)) {
+    return false;
+  }
+  const std::size_t dot = host.rfind('.');
+  const std::string_view last = dot == std::string_view::npos ? host : host.substr(dot + 1);
+  return last.empty() || !std::ranges::all_of(last, is_digit) || is_ip(AF_INET, host);
+}
+
+}  // namespace
+
 Result<HostPort> parse_host_port(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon != std::string_view::npos && colon > 0) {
@@ -104,11 +133,13 @@ Result<HostPort> parse_host_port(std::string_view text) {
     if (bracketed) {
       host = host.substr(1, host.size() - 2);
     }
-    if (port && (bracketed || host.find(':') == std::string_view::npos)) {
+    if (port && (bracketed ? is_ip(AF_INET6, host) : is_host(host))) {
       return HostPort{host, *port};
     }
   }
   return fail(Errc::invalid, "must be HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000");
 }
+
+bool is_ip_address(std::string_view host) { return is_ip(AF_INET, host) || is_ip(AF_INET6, host); }
 
 }  // namespace flotilla::config

@@ -42,5 +42,7 @@ struct HostPort {
 [[nodiscard]] Result<Rate> parse_rate(std::string_view text);
 // `127.0.0.1:8000`, `[::1]:8000`, `db.example:5432`. The host points into `text`.
 [[nodiscard]] Result<HostPort> parse_host_port(std::string_view text);
+// An IPv4 or (without brackets) an IPv6 address rather than a name.
+[[nodiscard]] bool is_ip_address(std::string_view host);
 
 }  // namespace flotilla::config
