@@ -1,13 +1,13 @@
 #include "flotilla/app/config_file.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+
+#include <fmt/format.h>
 
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
@@ -36,8 +36,8 @@ const Spec<ControlConfig>& admin_spec() {
 const Spec<RegistryConfig>& registry_spec() {
   static const Spec<RegistryConfig> spec = [] {
     Spec<RegistryConfig> s("registry");
-    s.field("listen", config::listen_address(), &RegistryConfig::listen, "address of the Consul-compatible API",
-            "127.0.0.1:8500");
+    s.field("listen", config::listen_address(), &RegistryConfig::listen,
+            "address of the Consul-compatible API", "127.0.0.1:8500");
     s.field("token", config::text(), &RegistryConfig::token, "required beyond loopback; ${file:...}", "none");
     s.field("allow_link_local", config::boolean(), &RegistryConfig::allow_link_local,
             "health checks may reach link-local addresses", "false");
@@ -45,7 +45,8 @@ const Spec<RegistryConfig>& registry_spec() {
         "source", config::text(),
         [](RegistryConfig&, const std::string& source, const Node& node, Problems& problems) {
           if (source != "embedded") {
-            problems.add(node.place, fmt::format("the source '{}' is not in this build yet; use embedded", source));
+            problems.add(node.place,
+                         fmt::format("the source '{}' is not in this build yet; use embedded", source));
           }
         },
         "where registrations are kept", "embedded");
@@ -133,7 +134,9 @@ void check_listeners(const ConfigFile& file, const Node& root, Problems& problem
       problems.add(place, fmt::format("{} is listened on twice", listen));
     }
     if (control && !address->is_loopback() && !token) {
-      problems.add(place, fmt::format("{} is beyond loopback: a control port there needs `token: ${{file:...}}`", listen));
+      problems.add(
+          place,
+          fmt::format("{} is beyond loopback: a control port there needs `token: ${{file:...}}`", listen));
     }
   };
   if (file.admin) {
@@ -152,7 +155,8 @@ Spec<ConfigFile> file_spec(const std::string& path) {
   const auto any = config::json_value();
   using Set = std::function<void(ConfigFile&, std::string, const Node&, Problems&)>;
   spec.field_with<std::uint32_t>(
-      "flotilla", config::integer(1, 1), [](ConfigFile&, std::uint32_t, const Node&, Problems&) {}, "version of the file");
+      "flotilla", config::integer(1, 1), [](ConfigFile&, std::uint32_t, const Node&, Problems&) {},
+      "version of the file");
   spec.field("workers", config::integer(1, 256), &ConfigFile::workers, "threads that serve", "the cores");
   spec.field_with<std::vector<std::string>>(
       "trusted_proxies", config::list_of(config::text()),
@@ -165,42 +169,41 @@ Spec<ConfigFile> file_spec(const std::string& path) {
         f.trusted_proxies = std::move(list);
       },
       "networks whose X-Forwarded-*, traceparent and deadlines are believed", "none");
+  spec.field_with<std::string>("admin", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 f.admin = ControlConfig{.listen = "127.0.0.1:9900", .token = {}};
+                                 admin_spec().read(n, *f.admin, p);
+                               }),
+                               "management port");
   spec.field_with<std::string>(
-      "admin", any,
-      Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-        f.admin = ControlConfig{.listen = "127.0.0.1:9900", .token = {}};
-        admin_spec().read(n, *f.admin, p);
-      }),
-      "management port");
-  spec.field_with<std::string>(
-      "registry", any,
-      Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+      "registry", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
         f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}}, false};
         registry_spec().read(n, *f.registry, p);
       }),
       "Consul-compatible registry");
-  spec.field_with<std::string>(
-      "telemetry", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-        telemetry_spec().read(n, f.telemetry, p);
-      }),
-      "logs and traces");
+  spec.field_with<std::string>("telemetry", any,
+                               Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 telemetry_spec().read(n, f.telemetry, p);
+                               }),
+                               "logs and traces");
   // Read before the services, whatever their order in the file: see read_file.
   spec.field_with<std::string>("defaults", any, Set([](ConfigFile&, std::string, const Node&, Problems&) {}),
                                "policies of every service");
-  spec.field_with<std::string>("services", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 read_services(n, f, p);
-                               }),
-                               "services and their policies");
-  spec.field_with<std::string>("gateways", any, Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
+  spec.field_with<std::string>(
+      "services", any,
+      Set([](ConfigFile& f, std::string, const Node& n, Problems& p) { read_services(n, f, p); }),
+      "services and their policies");
+  spec.field_with<std::string>("gateways", any,
+                               Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
                                  f.gateways = gateway::read_gateways(n, path, p);
                                }),
                                "listeners and their routes");
-  spec.field_with<std::string>("compositions", any, Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
+  spec.field_with<std::string>("compositions", any,
+                               Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
                                  f.compositions = gateway::read_compositions(n, path, p);
                                }),
                                "answers made of several calls");
-  for (const char* key : {"api", "stores", "sagas", "topics", "subscriptions", "choreographies", "aggregates", "views",
-                          "migrations", "sidecar"}) {
+  for (const char* key : {"api", "stores", "sagas", "topics", "subscriptions", "choreographies", "aggregates",
+                          "views", "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -242,7 +245,8 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
 std::expected<ConfigFile, ConfigErrors> load_config(const std::string& path) {
   const auto text = read_file(path);
   if (!text) {
-    return std::unexpected(ConfigErrors{fmt::format("{}: cannot be read; name the file as `flotilla up FILE`", path)});
+    return std::unexpected(
+        ConfigErrors{fmt::format("{}: cannot be read; name the file as `flotilla up FILE`", path)});
   }
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   const config::Sources sources{
@@ -261,8 +265,8 @@ std::string config_schema() {
       R"("trusted_proxies":{{"type":"array","items":{{"type":"string"}}}},"admin":{},"registry":{},"defaults":{},)"
       R"("services":{{"type":"object","additionalProperties":{}}},"gateways":{{"type":"object","additionalProperties":{}}},)"
       R"("compositions":{{"type":"object","additionalProperties":{}}}}}}})",
-      admin_spec().schema(), registry_spec().schema(), call::defaults_spec().schema(), call::service_spec().schema(),
-      gateway::gateway_schema(), gateway::composition_schema());
+      admin_spec().schema(), registry_spec().schema(), call::defaults_spec().schema(),
+      call::service_spec().schema(), gateway::gateway_schema(), gateway::composition_schema());
 }
 
 }  // namespace flotilla::app

@@ -47,7 +47,8 @@ struct ConfigFile {
 // The lines of an error each begin with FILE:LINE:COLUMN.
 using ConfigErrors = std::vector<std::string>;
 
-[[nodiscard]] std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, const std::string& path,
+[[nodiscard]] std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text,
+                                                                   const std::string& path,
                                                                    const config::Sources& sources);
 // Reads `path` with the process's environment; ${file:...} relative to the file.
 [[nodiscard]] std::expected<ConfigFile, ConfigErrors> load_config(const std::string& path);

@@ -4,6 +4,7 @@
 
 #include "flotilla/app/cli.hpp"
 #include "flotilla/app/config_file.hpp"
+#include "flotilla/app/demo.hpp"
 #include "flotilla/app/platform.hpp"
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/net/clock.hpp"
@@ -33,7 +34,8 @@ int check(const std::string& path) {
   if (!file) {
     return report(file.error());
   }
-  if (const auto compiled = app::compile_runtime(std::move(*file), 1, net::monotonic_now(), 1, nullptr); !compiled) {
+  if (const auto compiled = app::compile_runtime(std::move(*file), 1, net::monotonic_now(), 1, nullptr);
+      !compiled) {
     return report({compiled.error().message});
   }
   std::printf("%s is valid\n", path.c_str());
@@ -52,10 +54,7 @@ int main(int argc, char** argv) {
   commands.up = &up;
   commands.check = &check;
   commands.schema = &schema;
-  commands.demo = [](bool) {
-    std::fprintf(stderr, "flotilla: the demo is not in this build yet\n");
-    return 1;
-  };
+  commands.demo = &app::run_demo;
   commands.version = "flotilla 0.1.0";
   return app::run_command_line(argc, argv, commands);
 }

@@ -1,10 +1,10 @@
 #include "flotilla/app/platform.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <csignal>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "flotilla/admin/core/control_guard.hpp"
 #include "flotilla/base/log.hpp"
@@ -82,7 +82,8 @@ std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
   if (auto locked = lock_addresses(file); !locked) {
     return std::unexpected(one(locked.error()));
   }
-  const std::uint32_t count = file.workers != 0 ? file.workers : std::max(std::thread::hardware_concurrency(), 1U);
+  const std::uint32_t count =
+      file.workers != 0 ? file.workers : std::max(std::thread::hardware_concurrency(), 1U);
   const auto seed = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch);
   auto runtime = compile_runtime(std::move(file), count, net::monotonic_now(), seed, nullptr);
   if (!runtime) {
@@ -105,7 +106,8 @@ std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
   if (auto opened = open_control(runtime_->file); !opened) {
     return std::unexpected(one(opened.error()));
   }
-  auto signals = net::SignalSource::open(*loop_, {SIGHUP, SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); });
+  auto signals =
+      net::SignalSource::open(*loop_, {SIGHUP, SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); });
   if (!signals) {
     return std::unexpected(one(signals.error()));
   }
@@ -137,7 +139,8 @@ Result<> Platform::lock_addresses(const ConfigFile& file) {
     }
     taken.emplace_back(listen, std::move(*lock));
   }
-  std::erase_if(locks_, [&](const auto& lock) { return std::ranges::find(wanted, lock.first) == wanted.end(); });
+  std::erase_if(locks_,
+                [&](const auto& lock) { return std::ranges::find(wanted, lock.first) == wanted.end(); });
   std::ranges::move(taken, std::back_inserter(locks_));
   return {};
 }
@@ -197,7 +200,8 @@ void Platform::on_signal(int signal) {
     (void)reload();  // logs what came of it
   } else if (!draining_) {
     draining_ = true;
-    log::info("draining: no new connections, {} s for requests in flight", kDrainGrace / std::chrono::seconds(1));
+    log::info("draining: no new connections, {} s for requests in flight",
+              kDrainGrace / std::chrono::seconds(1));
     tasks_->spawn(drain());
   } else {
     log::warning("stopping at once: asked twice");
@@ -234,8 +238,8 @@ net::Task<> Platform::tend_breakers() {
       }
       breaker->look(loop_->now());
       while (const auto transition = breaker->next_transition()) {
-        log::info("circuit breaker of {}: {} -> {} ({})", service->name().value(), to_string(transition->from),
-                  to_string(transition->to), to_string(transition->cause));
+        log::info("circuit breaker of {}: {} -> {} ({})", service->name().value(),
+                  to_string(transition->from), to_string(transition->to), to_string(transition->cause));
       }
     }
   }
@@ -252,7 +256,9 @@ Result<> Platform::reload() {
     return failed(joined(file.error()));
   }
   const ConfigFile& before = runtime_->file;
-  const auto listens = [](const auto& control) { return control ? control->listen + "\n" + control->token : ""; };
+  const auto listens = [](const auto& control) {
+    return control ? control->listen + "\n" + control->token : "";
+  };
   if (listens(file->admin) != listens(before.admin) || listens(file->registry) != listens(before.registry) ||
       (file->workers != before.workers)) {
     return failed(path_ + ": admin, registry and workers cannot change while running; restart for that");

@@ -1,7 +1,7 @@
 // What the platform tells the admin API about itself.
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "flotilla/admin/metrics_collector.hpp"
 #include "flotilla/admin/reports.hpp"
@@ -20,7 +20,8 @@ std::vector<admin::ServiceReport> Platform::services() {
       const std::string address = fmt::format("{}:{}", url.host, url.port);
       report.instances.push_back({address, address, 1});
     }
-    if (const auto list = directory_.find(ServiceName(to_lower(report.name))); list && report.source == "registry") {
+    if (const auto list = directory_.find(ServiceName(to_lower(report.name)));
+        list && report.source == "registry") {
       for (const discovery::Instance& instance : *list) {
         report.instances.push_back(
             {instance.id, fmt::format("{}:{}", instance.host, instance.port), instance.weight});
@@ -30,13 +31,15 @@ std::vector<admin::ServiceReport> Platform::services() {
   }
   // What is registered and no route names yet.
   for (const auto& [name, list] : directory_.all()) {
-    const bool known = std::ranges::any_of(reports, [&](const auto& r) { return iequals(r.name, name.value()); });
+    const bool known =
+        std::ranges::any_of(reports, [&](const auto& r) { return iequals(r.name, name.value()); });
     if (known) {
       continue;
     }
     admin::ServiceReport report{.name = name.value(), .source = "registry", .instances = {}};
     for (const discovery::Instance& instance : *list) {
-      report.instances.push_back({instance.id, fmt::format("{}:{}", instance.host, instance.port), instance.weight});
+      report.instances.push_back(
+          {instance.id, fmt::format("{}:{}", instance.host, instance.port), instance.weight});
     }
     reports.push_back(std::move(report));
   }
@@ -61,8 +64,9 @@ Result<std::vector<admin::RouteReport>> Platform::routes(std::string_view name) 
 
 Result<admin::RouteExplanation> Platform::explain_route(std::string_view name, std::string_view method,
                                                         std::string_view url) {
-  const gateway::CompiledGateway* const gateway =
-      name.empty() && !runtime_->gateways.empty() ? runtime_->gateways.front().get() : runtime_->gateway(name);
+  const gateway::CompiledGateway* const gateway = name.empty() && !runtime_->gateways.empty()
+                                                      ? runtime_->gateways.front().get()
+                                                      : runtime_->gateway(name);
   if (gateway == nullptr) {
     return fail(Errc::not_found, fmt::format("no gateway is named '{}'", name));
   }

@@ -1,8 +1,8 @@
 #include "flotilla/app/worker.hpp"
 
-#include <fmt/format.h>
-
 #include <future>
+
+#include <fmt/format.h>
 
 #include "flotilla/base/log.hpp"
 
@@ -89,10 +89,12 @@ Result<> Worker::open_missing(const Runtime& runtime) {
     // A gateway that moves to another address is opened under a key of its own until commit.
     const std::string key = known == serving_.end() ? gateway->name : gateway->name + "@" + gateway->listen;
     Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(
-                        caller_, view_of(runtime, gateway, table), Random(seed_ ^ std::hash<std::string>{}(gateway->name))),
+                        caller_, view_of(runtime, gateway, table),
+                        Random(seed_ ^ std::hash<std::string>{}(gateway->name))),
                     .server = nullptr,
                     .listen = gateway->listen};
-    serving.server = std::make_unique<http::Server>(*loop_, to_server_limits(gateway->limits), *serving.handler);
+    serving.server =
+        std::make_unique<http::Server>(*loop_, to_server_limits(gateway->limits), *serving.handler);
     const auto address = net::SocketAddress::parse(gateway->listen);
     const auto listening = address ? serving.server->listen(*address) : std::unexpected(address.error());
     if (!listening) {
@@ -141,7 +143,8 @@ std::shared_ptr<const call::ServiceTable> Worker::table_of(const Runtime& runtim
   for (const auto& service : runtime.services) {
     auto& instances = instances_[service->name()];
     if (!instances) {
-      instances = std::make_shared<call::InstanceSet>(*loop_, directory_, answers_, index_, seed_ + instances_.size());
+      instances = std::make_shared<call::InstanceSet>(*loop_, directory_, answers_, index_,
+                                                      seed_ + instances_.size());
       instances->follow(*service);
     }
     table->add({service, instances, &service->metrics().of(index_)});
@@ -166,11 +169,14 @@ std::shared_ptr<const gateway::GatewayView> Worker::view_of(
 net::Task<> Worker::retire(Serving serving) { co_await serving.server->drain(loop_->now() + kRetireGrace); }
 
 void Worker::begin_drain(Duration grace, std::function<void()> done) {
-  loop_->post([this, grace, done = std::move(done)]() mutable { tasks_->spawn(drain_all(grace, std::move(done))); });
+  loop_->post(
+      [this, grace, done = std::move(done)]() mutable { tasks_->spawn(drain_all(grace, std::move(done))); });
 }
 
 net::Task<> Worker::drain_all(Duration grace, std::function<void()> done) {
-  const auto drain_one = [](http::Server& server, Instant deadline) -> net::Task<> { co_await server.drain(deadline); };
+  const auto drain_one = [](http::Server& server, Instant deadline) -> net::Task<> {
+    co_await server.drain(deadline);
+  };
   net::Scope draining;
   for (auto& [name, serving] : serving_) {
     draining.spawn(drain_one(*serving.server, loop_->now() + grace));

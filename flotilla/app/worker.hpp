@@ -21,7 +21,8 @@ namespace flotilla::app {
 
 class Worker {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index, const discovery::Directory& directory,
+  [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index,
+                                                             const discovery::Directory& directory,
                                                              std::uint64_t seed);
   ~Worker();
   Worker(const Worker&) = delete;
@@ -50,9 +51,9 @@ class Worker {
   // Runs `function` on the worker's loop and waits for it.
   void run(std::move_only_function<void()> function);
   Result<> open_missing(const Runtime& runtime);
-  std::shared_ptr<const gateway::GatewayView> view_of(const Runtime& runtime,
-                                                      const std::shared_ptr<const gateway::CompiledGateway>& gateway,
-                                                      const std::shared_ptr<const call::ServiceTable>& table) const;
+  std::shared_ptr<const gateway::GatewayView> view_of(
+      const Runtime& runtime, const std::shared_ptr<const gateway::CompiledGateway>& gateway,
+      const std::shared_ptr<const call::ServiceTable>& table) const;
   std::shared_ptr<const call::ServiceTable> table_of(const Runtime& runtime);
   net::Task<> drain_all(Duration grace, std::function<void()> done);
   net::Task<> retire(Serving serving);
@@ -67,8 +68,9 @@ class Worker {
   call::Caller caller_;
   std::shared_ptr<const Runtime> runtime_;
   std::unordered_map<ServiceName, std::shared_ptr<call::InstanceSet>> instances_;
-  std::unordered_map<std::string, Serving> serving_;  // by gateway; changed on the control thread's behalf only
-  std::vector<std::string> opened_;                   // by prepare, not committed yet
+  std::unordered_map<std::string, Serving>
+      serving_;                      // by gateway; changed on the control thread's behalf only
+  std::vector<std::string> opened_;  // by prepare, not committed yet
   std::unique_ptr<net::Scope> tasks_;
   std::thread thread_;
 };
