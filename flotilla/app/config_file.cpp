@@ -80,6 +80,8 @@ void read_services(const Node& node, ConfigFile& file, Problems& problems) {
         problems.add(entry.value.place, "a service cannot be its own fallback");
       }
     }
+    file.service_places.emplace(
+        service.name, fmt::format("{}:{}:{}", file.path, entry.place.line, entry.place.column));
     file.services.push_back(std::move(service));
   }
 }
@@ -124,7 +126,8 @@ void add_named_services(ConfigFile& file) {
 void check_listeners(const ConfigFile& file, const Node& root, Problems& problems) {
   std::set<std::string> taken;
   const auto check = [&](const std::string& listen, const Node* at, bool control, bool token) {
-    const config::Place place = at == nullptr ? root.place : at->place;
+    const Node* const written = at == nullptr ? nullptr : at->find("listen");
+    const config::Place place = written != nullptr ? written->place : at != nullptr ? at->place : root.place;
     const auto address = net::SocketAddress::parse(listen);
     if (!address) {
       problems.add(place, address.error().message);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ struct ConfigFile {
   std::optional<RegistryConfig> registry;
   call::ServiceConfig defaults;
   std::vector<call::ServiceConfig> services;  // every service the file names anywhere
+  std::map<ServiceName, std::string> service_places;  // FILE:LINE:COLUMN of those with an entry
   std::vector<gateway::GatewayConfig> gateways;
   std::vector<gateway::CompositionConfig> compositions;
   TelemetryConfig telemetry;

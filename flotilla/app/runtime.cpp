@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "flotilla/base/log.hpp"
 
 namespace flotilla::app {
@@ -24,7 +26,12 @@ Result<std::shared_ptr<const Runtime>> compile_runtime(ConfigFile file, std::uin
     const auto before = old == nullptr ? nullptr : old->service(config.name);
     auto service = call::Service::create(config, workers, now, seed++, before.get());
     if (!service) {
-      return fail(service.error().code, file.path + ": " + service.error().message);
+      const auto place =
+          file.service_places.find(config.name);  // a service without an entry has the defaults
+      return fail(
+          service.error().code,
+          fmt::format("{}: {}", place == file.service_places.end() ? file.path + ":1:1" : place->second,
+                      service.error().message));
     }
     runtime->services.push_back(std::move(*service));
   }

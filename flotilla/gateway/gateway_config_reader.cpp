@@ -172,7 +172,13 @@ class RouteReader {
     spec.read(node, match, problems_);
   }
 
+  static bool is_later(std::string_view action) {
+    return std::ranges::find(kLaterActions, action) != std::end(kLaterActions);
+  }
+
   bool read_action(const Node& node, RouteConfig& route) {
+    // What stands beside an action to come belongs to it, and is not judged.
+    const bool later = std::ranges::any_of(node.entries, is_later, &Node::Entry::key);
     bool found = false;
     for (const Node::Entry& entry : node.entries) {
       if (entry.key == "proxy" || entry.key == "compose" || entry.key == "respond" || entry.key == "redirect") {
@@ -181,10 +187,10 @@ class RouteReader {
         }
         found = true;
         read_named(entry, node, route);
-      } else if (std::ranges::find(kLaterActions, entry.key) != std::end(kLaterActions) || entry.key == "plugins") {
+      } else if (is_later(entry.key) || entry.key == "plugins") {
         problems_.add(entry.place, fmt::format("'{}' is not in this build yet", entry.key));
         found = true;
-      } else if ((entry.key != "only" && entry.key != "shape") || node.find("compose") == nullptr) {
+      } else if (!later && ((entry.key != "only" && entry.key != "shape") || node.find("compose") == nullptr)) {
         problems_.add(entry.place, fmt::format("unknown action '{}'; known are proxy, compose, respond, redirect", entry.key));
         found = true;
       }

@@ -38,7 +38,7 @@ struct ActionCompiler {
       return fail(Errc::invalid,
                   fmt::format("{}: no composition is named '{}'", compose.where, compose.composition));
     }
-    auto view = ComposeView::build(*plan->second, compose.only, compose.shape);
+    auto view = ComposeView::build(*plan->second, compose.only, compose.shape, compose.where);
     if (!view) {
       return std::unexpected(view.error());
     }

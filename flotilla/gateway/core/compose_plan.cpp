@@ -144,13 +144,13 @@ Result<> ComposePlan::link(std::span<const BranchConfig> configs) {
 }
 
 Result<ComposeView> ComposeView::build(const ComposePlan& plan, std::span<const std::string> only,
-                                       const std::optional<Text>& shape) {
+                                       const std::optional<Text>& shape, std::string_view where) {
   ComposeView view;
   for (const std::string& name : only) {
     const auto id = plan.find(name);
     if (!id) {
-      return fail(Errc::invalid,
-                  fmt::format("`only` names '{}', which is no branch of '{}'", name, plan.name()));
+      return fail(Errc::invalid, fmt::format("{}{}`only` names '{}', which is no branch of '{}'", where,
+                                             where.empty() ? "" : ": ", name, plan.name()));
     }
     view.shown_ |= branch_bit(*id);
   }

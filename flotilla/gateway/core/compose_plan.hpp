@@ -65,9 +65,10 @@ class ComposeView {
  public:
   // `only`: the branches of the answer, in the composition's order; empty: all. Those it leaves out are
   // called only if another one waits for them. `shape`: an expression over {branch: body}; none: that object
-  // itself.
+  // itself. `where` is the route's place, for errors about `only`.
   [[nodiscard]] static Result<ComposeView> build(const ComposePlan& plan, std::span<const std::string> only,
-                                                 const std::optional<Text>& shape);
+                                                 const std::optional<Text>& shape,
+                                                 std::string_view where = {});
 
   [[nodiscard]] BranchSet shown() const noexcept { return shown_; }
   [[nodiscard]] BranchSet called() const noexcept { return called_; }

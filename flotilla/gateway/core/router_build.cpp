@@ -62,7 +62,8 @@ class RouterBuilder {
 
   Result<> run() {
     if (routes_.size() > kMaxRoutes) {
-      return fail(Errc::limit, fmt::format("{} routes; at most {} are taken", routes_.size(), kMaxRoutes));
+      return fail(Errc::limit, fmt::format("{}: {} routes; at most {} are taken", name_of(kMaxRoutes),
+                                           routes_.size(), kMaxRoutes));
     }
     data_.routes.reserve(routes_.size());
     for (const RouteMatch& route : routes_) {

@@ -1,0 +1,141 @@
+#include "flotilla/app/config_file.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "flotilla/app/runtime.hpp"
+
+namespace flotilla::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string path_of(std::string_view name) {
+  return std::string(FLOTILLA_SOURCE_DIR "/") + std::string(name);
+}
+
+std::string content(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  EXPECT_TRUE(in.good()) << path;
+  std::ostringstream out;
+  out << in.rdbuf();
+  return std::move(out).str();
+}
+
+const config::Sources& nothing() {
+  static const config::Sources sources{.environment = [](const std::string&) { return std::nullopt; },
+                                       .file = [](const std::string&) { return std::nullopt; }};
+  return sources;
+}
+
+// What `flotilla check f` says about a file, a line per problem; nothing if it is valid.
+std::string check(std::string_view yaml) {
+  auto file = parse_config(yaml, "f", nothing());
+  std::string all;
+  if (!file) {
+    for (const std::string& line : file.error()) {
+      all += line + "\n";
+    }
+  } else if (const auto made = compile_runtime(std::move(*file), 1, Instant{}, 1, nullptr); !made) {
+    all = made.error().message + "\n";
+  }
+  return all;
+}
+
+// The parts of the design that are to come are refused, each where it stands, and nothing else is.
+TEST(ConfigFile, RefusesWhatTheDesignHasAndThisBuildHasNot) {
+  EXPECT_EQ(check(content(path_of("flotilla/app/testdata/design.yaml"))),
+            content(path_of("flotilla/app/testdata/design_refused.txt")));
+}
+
+TEST(ConfigFile, ReadsTheRestOfTheDesign) {
+  const std::string text = content(path_of("flotilla/app/testdata/design_today.yaml"));
+  ASSERT_EQ(check(text), "");
+  const auto file = parse_config(text, "f", nothing());
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(file->admin->listen, "127.0.0.1:9900");
+  EXPECT_EQ(file->registry->listen, "127.0.0.1:8500");
+  EXPECT_EQ(file->workers, 2U);
+  EXPECT_EQ(file->trusted_proxies, std::vector<std::string>{"10.0.0.0/8"});
+  EXPECT_EQ(file->defaults.timeout, 5s);
+  EXPECT_EQ(file->defaults.retry.attempts, 2U);
+  EXPECT_DOUBLE_EQ(file->defaults.retry_budget.ratio, 0.2);
+
+  std::vector<std::string> names;
+  for (const call::ServiceConfig& service : file->services) {
+    names.push_back(service.name.value());
+  }
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"user-service", "monolith", "payment-service", "ops-service",
+                                      "order-service", "notification-service", "recommendation-service"}));
+  const call::ServiceConfig& payment = file->services.at(2);
+  EXPECT_EQ(payment.timeout, 5s);  // from the defaults
+  ASSERT_TRUE(payment.circuit_breaker && payment.bulkhead && payment.rate_limit && payment.outlier);
+  EXPECT_EQ(payment.circuit_breaker->consecutive, 5U);
+  EXPECT_EQ(payment.bulkhead->concurrent, 10U);
+  EXPECT_EQ(payment.bulkhead->queue, 20U);
+  EXPECT_EQ(payment.bulkhead->wait, 100ms);
+  EXPECT_EQ(payment.rate_limit->count, 500U);
+  EXPECT_EQ(payment.rate_limit->period, 1s);
+  EXPECT_EQ(payment.outlier->eject, 30s);
+  ASSERT_EQ(payment.fallbacks.size(), 1U);
+  const auto& respond = std::get<call::RespondFallback>(payment.fallbacks[0]);
+  EXPECT_EQ(respond.status, 202);
+  EXPECT_EQ(respond.body, R"({"status":"pending","message":"Will charge later"})");
+  ASSERT_EQ(file->services.at(1).urls.size(), 1U);
+  EXPECT_EQ(file->services.at(1).urls[0].port, 9100);
+
+  ASSERT_EQ(file->gateways.size(), 2U);
+  const gateway::GatewayConfig& open = file->gateways[0];
+  EXPECT_EQ(open.listen, "127.0.0.1:8000");
+  EXPECT_EQ(open.limits.head.total, 32U * 1024);
+  EXPECT_EQ(open.limits.body, 10U * 1024 * 1024);
+  EXPECT_EQ(open.limits.body_timeout, 60s);
+  ASSERT_EQ(open.routes.size(), 3U);
+  EXPECT_EQ(open.routes[2].match.hosts, std::vector<std::string>{"ops.example.com"});
+  EXPECT_EQ(std::get<gateway::ProxyConfig>(open.routes[2].action).strip_prefix, "/admin");
+  ASSERT_EQ(file->compositions.size(), 1U);
+  ASSERT_EQ(file->compositions[0].branches.size(), 5U);
+  EXPECT_FALSE(file->compositions[0].branches[0].optional);
+  EXPECT_EQ(file->compositions[0].branches[1].timeout, 300ms);
+  EXPECT_EQ(file->compositions[0].branches[4].after, std::vector<std::string>{"user"});
+}
+
+struct BadFile {
+  std::string yaml;
+  std::string says;
+};
+
+// bad_files.txt: a file, a line `----`, what is said about it, a line `====`.
+std::vector<BadFile> bad_files() {
+  std::istringstream in(content(path_of("flotilla/app/testdata/bad_files.txt")));
+  std::vector<BadFile> all(1);
+  bool says = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line == "----") {
+      says = true;
+    } else if (line == "====") {
+      says = false;
+      all.emplace_back();
+    } else {
+      (says ? all.back().says : all.back().yaml) += line + "\n";
+    }
+  }
+  all.pop_back();
+  return all;
+}
+
+TEST(ConfigFile, PointsAtEveryFault) {
+  const std::vector<BadFile> files = bad_files();
+  EXPECT_GE(files.size(), 25U);
+  for (const BadFile& bad : files) {
+    EXPECT_TRUE(bad.says.starts_with("f:")) << bad.yaml;
+    EXPECT_EQ(check(bad.yaml), bad.says) << bad.yaml;
+  }
+}
+
+}  // namespace
+}  // namespace flotilla::app
