@@ -155,7 +155,8 @@ void check_listeners(const ConfigFile& file, const Node& root, Problems& problem
 
 Spec<ConfigFile> file_spec(const std::string& path) {
   Spec<ConfigFile> spec("the file");
-  const auto any = config::json_value();
+  auto any = config::json_value();  // read by the specs of the parts, from the node
+  any.form = "a mapping, below";
   using Set = std::function<void(ConfigFile&, std::string, const Node&, Problems&)>;
   spec.field_with<std::uint32_t>(
       "flotilla", config::integer(1, 1), [](ConfigFile&, std::uint32_t, const Node&, Problems&) {},
@@ -210,6 +211,30 @@ Spec<ConfigFile> file_spec(const std::string& path) {
     spec.later(key);
   }
   return spec;
+}
+
+constexpr std::string_view kReferenceHead = R"(# Configuration
+
+One YAML file holds everything. `flotilla check FILE` says what is wrong with one, each problem with its line and
+column; `flotilla schema` prints a JSON Schema for editors. This page is written by the program from the same
+description it reads files with, and a test compares the two; `FLOTILLA_WRITE_DOCS=1` before the test rewrites it.
+
+**Values.** A duration is a whole number with its unit: `250ms`, `5s`, `10m`, `1h`, `7d`. A size likewise: `512B`,
+`64KiB`, `10MiB`, `2GiB`, in units of 1024. A share is `25%`, a rate `100/s`, `1000/m`, `5/h` or `10/d`. A number
+without its unit is an error.
+
+**Expansion.** In a value, `${NAME}` stands for an environment variable, `${NAME:-default}` for one that may be
+missing, `${file:PATH}` for the content of a file, relative to the configuration file and without its final
+newlines; `$${` stands for `${`.
+
+**Refused.** Unknown keys, keys that stand twice, anchors, aliases, tags, a second document.
+)";
+
+std::string reference_tail() {
+  return fmt::format("\n## Bounds\n\nA file is at most {}, nested at most {} levels, with at most {} keys and values; all expansions "
+                     "together bring in at most {}.\n",
+                     config::show_size(config::kMostBytes), config::kMostDepth, config::kMostNodes,
+                     config::show_size(config::kMostExpanded));
 }
 
 std::optional<std::string> read_file(const std::filesystem::path& path) {
@@ -270,6 +295,24 @@ std::string config_schema() {
       R"("compositions":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), registry_spec().schema(), call::defaults_spec().schema(),
       call::service_spec().schema(), gateway::gateway_schema(), gateway::composition_schema());
+}
+
+std::string config_reference() {
+  std::string out(kReferenceHead);
+  const auto table = [&out](std::string_view title, std::string_view about, const std::string& rows) {
+    out += fmt::format("\n## {}\n\n{}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n{}", title, about, rows);
+  };
+  table("The file", "Every key may be left out.", file_spec({}).reference());
+  table("`admin`", "The management API; see [operations](operations.md).", admin_spec().reference());
+  table("`registry`", "See [discovery](discovery.md).", registry_spec().reference());
+  table("`telemetry`", "Named by the design, refused so far.", telemetry_spec().reference());
+  table("`services.NAME`", "A service without an entry, named by a route or a call, is discovered by its name and has the defaults. "
+        "What the policies and fallbacks do stands in [resilience](resilience.md).", call::service_spec().reference());
+  table("`defaults`", "What every service has that does not say otherwise.", call::defaults_spec().reference());
+  table("`gateways.NAME`", "What a route may say stands in [routing](routing.md).", gateway::gateway_reference());
+  out += "\n## `compositions.NAME`\n\nA mapping of branch names to calls; the keys of a branch stand in [aggregation](aggregation.md).\n";
+  out += reference_tail();
+  return out;
 }
 
 }  // namespace flotilla::app

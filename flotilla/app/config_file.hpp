@@ -58,4 +58,7 @@ using ConfigErrors = std::vector<std::string>;
 // What `flotilla schema` prints.
 [[nodiscard]] std::string config_schema();
 
+// docs/configuration.md: every key with its form, bounds, default and meaning.
+[[nodiscard]] std::string config_reference();
+
 }  // namespace flotilla::app

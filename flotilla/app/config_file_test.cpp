@@ -137,5 +137,14 @@ TEST(ConfigFile, PointsAtEveryFault) {
   }
 }
 
+// FLOTILLA_WRITE_DOCS=1 writes the page anew.
+TEST(ConfigFile, HasItsReferenceInTheDocs) {
+  const std::string path = path_of("docs/configuration.md");
+  if (std::getenv("FLOTILLA_WRITE_DOCS") != nullptr) {
+    std::ofstream(path, std::ios::binary) << config_reference();
+  }
+  EXPECT_EQ(content(path), config_reference()) << "run this test with FLOTILLA_WRITE_DOCS=1";
+}
+
 }  // namespace
 }  // namespace flotilla::app

@@ -131,16 +131,16 @@ Kind<double> number(double least, double most) {
 }
 
 Kind<Duration> duration(Duration least, Duration most) {
-  return parsed<Duration>("a duration such as 250ms or 5s", "^[0-9]+(us|ms|s|m|h|d)$",
-                          [least, most](std::string_view raw) -> Result<Duration> {
-                            auto value = parse_duration(raw);
-                            if (value && (*value < least || *value > most)) {
-                              return fail(Errc::invalid,
-                                          fmt::format("must be a duration of {} ms to {} s", to_millis(least),
-                                                      to_millis(most) / 1000));
-                            }
-                            return value;
-                          });
+  return parsed<Duration>(
+      fmt::format("a duration, {} to {}", show_duration(least), show_duration(most)),
+      "^[0-9]+(us|ms|s|m|h|d)$", [least, most](std::string_view raw) -> Result<Duration> {
+        auto value = parse_duration(raw);
+        if (value && (*value < least || *value > most)) {
+          return fail(Errc::invalid,
+                      fmt::format("must be a duration, {} to {}", show_duration(least), show_duration(most)));
+        }
+        return value;
+      });
 }
 
 Kind<DurationRange> duration_range() {
@@ -149,15 +149,16 @@ Kind<DurationRange> duration_range() {
 }
 
 Kind<std::uint64_t> size(std::uint64_t least, std::uint64_t most) {
-  return parsed<std::uint64_t>("a size such as 64KiB", "^[0-9]+(B|KiB|MiB|GiB)$",
-                               [least, most](std::string_view raw) -> Result<std::uint64_t> {
-                                 auto value = parse_size(raw);
-                                 if (value && (*value < least || *value > most)) {
-                                   return fail(Errc::invalid,
-                                               fmt::format("must be a size of {} to {} bytes", least, most));
-                                 }
-                                 return value;
-                               });
+  return parsed<std::uint64_t>(
+      fmt::format("a size, {} to {}", show_size(least), show_size(most)), "^[0-9]+(B|KiB|MiB|GiB)$",
+      [least, most](std::string_view raw) -> Result<std::uint64_t> {
+        auto value = parse_size(raw);
+        if (value && (*value < least || *value > most)) {
+          return fail(Errc::invalid,
+                      fmt::format("must be a size, {} to {}", show_size(least), show_size(most)));
+        }
+        return value;
+      });
 }
 
 Kind<double> share() { return parsed<double>("a share such as 25%", "^[0-9.]+%$", &parse_share); }

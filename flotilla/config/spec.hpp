@@ -9,6 +9,7 @@
 // Ownership: values, built once. Threads: const use from any.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <functional>
 #include <optional>
@@ -30,6 +31,8 @@ struct Kind {
   std::string form;    // for people: "a duration such as 5s"
   std::string schema;  // a JSON Schema, as JSON text
   std::function<std::optional<T>(const Node&, Problems&)> read;
+  // Of a mapping: the reference of its keys, each with `prefix` before it.
+  std::function<std::string(const std::string& prefix)> reference = nullptr;
 };
 
 // The kinds of values.h, within bounds.
@@ -85,8 +88,8 @@ class Spec {
         into.*member = std::move(*value);
       }
     };
-    return add(
-        {std::move(key), kind.form, kind.schema, std::move(doc), std::move(shown), std::move(read), false});
+    return add({std::move(key), kind.form, kind.schema, std::move(doc), std::move(shown), std::move(read),
+                false, kind.reference});
   }
   // A field that sets more than one member, or needs its place.
   template <class U>
@@ -97,11 +100,11 @@ class Spec {
         set(into, std::move(*value), node, problems);
       }
     };
-    return add(
-        {std::move(key), kind.form, kind.schema, std::move(doc), std::move(shown), std::move(read), false});
+    return add({std::move(key), kind.form, kind.schema, std::move(doc), std::move(shown), std::move(read),
+                false, kind.reference});
   }
   // A key of the design that this build refuses.
-  Spec& later(std::string key) { return add({std::move(key), {}, "false", {}, {}, {}, true}); }
+  Spec& later(std::string key) { return add({std::move(key), {}, "false", {}, {}, {}, true, {}}); }
   Spec& required(std::string key) {
     required_.push_back(std::move(key));
     return *this;
@@ -123,7 +126,8 @@ class Spec {
             .read = [spec = *this, defaults](const Node& node, Problems& problems) -> std::optional<T> {
               T value = defaults;
               return spec.read(node, value, problems) ? std::optional(std::move(value)) : std::nullopt;
-            }};
+            },
+            .reference = [spec = *this](const std::string& prefix) { return spec.reference(prefix); }};
   }
 
   [[nodiscard]] std::string schema() const {
@@ -143,13 +147,20 @@ class Spec {
     return out + (required_.empty() ? "}" : "]}");
   }
 
-  // Rows of a Markdown table: key, form, default, meaning.
-  [[nodiscard]] std::string reference() const {
+  // Rows of a Markdown table: key, form with its bounds, default, meaning; the keys of mappings below theirs.
+  [[nodiscard]] std::string reference(const std::string& prefix = {}) const {
     std::string out;
     for (const Field& field : fields_) {
-      out += field.later
-                 ? fmt::format("| `{}` | | | not in this build yet |\n", field.key)
-                 : fmt::format("| `{}` | {} | {} | {} |\n", field.key, field.form, field.shown, field.doc);
+      if (field.later) {
+        out += fmt::format("| `{}{}` | | | not in this build yet |\n", prefix, field.key);
+        continue;
+      }
+      const bool required = std::ranges::find(required_, field.key) != required_.end();
+      out += fmt::format("| `{}{}` | {} | {} | {} |\n", prefix, field.key, field.form,
+                         required ? "required" : field.shown, field.doc);
+      if (field.reference) {
+        out += field.reference(prefix + field.key + ".");
+      }
     }
     return out;
   }
@@ -164,6 +175,7 @@ class Spec {
     std::string shown;
     std::function<void(const Node&, T&, Problems&)> read;
     bool later = false;
+    std::function<std::string(const std::string&)> reference;
   };
   void read_into(const Node& node, T& value, Problems& problems) const {
     if (node.kind == Node::Kind::null) {

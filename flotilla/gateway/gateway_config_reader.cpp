@@ -250,6 +250,24 @@ std::vector<RouteConfig> read_routes(const Node& node, const std::string& file, 
   return routes;
 }
 
+Spec<GatewayConfig> gateway_spec(const std::string& file) {
+  Spec<GatewayConfig> spec("a gateway");
+  spec.field("listen", config::listen_address(), &GatewayConfig::listen, "address to listen on");
+  spec.field_with<GatewayLimits>(
+      "limits", limits_spec().kind(),
+      [](GatewayConfig& g, GatewayLimits, const Node& n, Problems& p) { limits_spec().read(n, g.limits, p); },
+      "bounds of requests");
+  auto list = config::json_value();  // read from the node
+  list.form = "a list of routes";
+  spec.field_with<std::string>(
+      "routes", list,
+      [file](GatewayConfig& g, const std::string&, const Node& n, Problems& p) { g.routes = read_routes(n, file, p); },
+      "routes in order");
+  spec.later("kong_admin").later("plugins").later("tls");
+  spec.required("listen").required("routes");
+  return spec;
+}
+
 void read_branch(const Node& node, const std::string& file, BranchConfig& branch, Problems& problems) {
   if (node.kind == Node::Kind::scalar) {
     branch.call = Text{node.text, where(file, node.place)};
@@ -300,19 +318,7 @@ std::vector<GatewayConfig> read_gateways(const Node& node, const std::string& fi
   }
   for (const auto& [name, place, value] : node.entries) {
     GatewayConfig gateway{.name = name, .where = where(file, place)};
-    Spec<GatewayConfig> spec("a gateway");
-    spec.field("listen", config::listen_address(), &GatewayConfig::listen, "address to listen on");
-    spec.field_with<GatewayLimits>(
-        "limits", limits_spec().kind(),
-        [](GatewayConfig& g, GatewayLimits, const Node& n, Problems& p) { limits_spec().read(n, g.limits, p); },
-        "bounds of requests");
-    spec.field_with<std::string>(
-        "routes", config::json_value(),
-        [&file](GatewayConfig& g, const std::string&, const Node& n, Problems& p) { g.routes = read_routes(n, file, p); },
-        "routes in order");
-    spec.later("kong_admin").later("plugins").later("tls");
-    spec.required("listen").required("routes");
-    spec.read(value, gateway, problems);
+    gateway_spec(file).read(value, gateway, problems);
     gateways.push_back(std::move(gateway));
   }
   return gateways;
@@ -345,6 +351,8 @@ std::string gateway_schema() {
       R"({{"type":"object","additionalProperties":false,"required":["listen","routes"],"properties":{{"listen":{},"limits":{},"routes":{{"type":"array","items":{{"type":"object"}}}}}}}})",
       config::listen_address().schema, limits_spec().schema());
 }
+
+std::string gateway_reference() { return gateway_spec({}).reference(); }
 
 std::string composition_schema() {
   return R"({"type":"object","additionalProperties":{"type":["object","string"],"properties":{"call":{"type":"string"},"body":{},"headers":{"type":"object"},"timeout":{"type":"string"},"optional":{"type":"boolean"},"default":{},"after":{"type":"array","items":{"type":"string"}}},"additionalProperties":false}})";

@@ -1,6 +1,7 @@
 // Reads `gateways:` and `compositions:` of the file.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "flotilla/config/node.hpp"
@@ -16,5 +17,7 @@ namespace flotilla::gateway {
 // The JSON Schemas of one gateway and of one composition.
 [[nodiscard]] std::string gateway_schema();
 [[nodiscard]] std::string composition_schema();
+// Rows of a Markdown table about the keys of one gateway.
+[[nodiscard]] std::string gateway_reference();
 
 }  // namespace flotilla::gateway
