@@ -59,7 +59,9 @@ const Spec<RegistryConfig>& registry_spec() {
 const Spec<TelemetryConfig>& telemetry_spec() {
   static const Spec<TelemetryConfig> spec = [] {
     Spec<TelemetryConfig> s("telemetry");
-    s.later("access_log").later("traces");
+    s.field("access_log", config::text(), &TelemetryConfig::access_log, "stdout or a file: a line of JSON a request",
+            "off");
+    s.later("traces");
     return s;
   }();
   return spec;

@@ -89,8 +89,15 @@ std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
   if (!runtime) {
     return std::unexpected(one(runtime.error()));
   }
+  if (const std::string& destination = (*runtime)->file.telemetry.access_log; !destination.empty()) {
+    auto log = telemetry::AccessLog::open(destination, count);
+    if (!log) {
+      return std::unexpected(one(log.error()));
+    }
+    access_log_ = std::move(*log);
+  }
   for (std::uint32_t i = 0; i < count; ++i) {
-    auto worker = Worker::start(i, directory_, seed + i + 1);
+    auto worker = Worker::start(i, directory_, seed + i + 1, access_log_.get());
     if (!worker) {
       return std::unexpected(one(worker.error()));
     }
@@ -260,8 +267,10 @@ Result<> Platform::reload() {
     return control ? control->listen + "\n" + control->token : "";
   };
   if (listens(file->admin) != listens(before.admin) || listens(file->registry) != listens(before.registry) ||
-      (file->workers != before.workers)) {
-    return failed(path_ + ": admin, registry and workers cannot change while running; restart for that");
+      file->workers != before.workers || file->telemetry.access_log != before.telemetry.access_log) {
+    return failed(
+        path_ +
+        ": admin, registry, workers and the access log cannot change while running; restart for that");
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());

@@ -19,6 +19,7 @@
 #include "flotilla/http/api_server.hpp"
 #include "flotilla/net/listener.hpp"
 #include "flotilla/net/signals.hpp"
+#include "flotilla/telemetry/access_log.hpp"
 
 namespace flotilla::app {
 
@@ -60,6 +61,7 @@ class Platform final : public admin::Platform {
   discovery::Directory directory_;
   std::vector<std::pair<std::string, net::AddressLock>> locks_;
   std::shared_ptr<const Runtime> runtime_;
+  std::unique_ptr<telemetry::AccessLog> access_log_;  // nullptr: off
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<admin::AdminApi> admin_api_;

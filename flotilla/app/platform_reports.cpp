@@ -156,6 +156,11 @@ void Platform::metrics(telemetry::MetricsPage& page) {
   constexpr telemetry::Family kReloads{"flotilla_config_reloads_total", "Reloads of the file, by result."};
   page.counter(kReloads, {{"result", "done"}}, reloads_);
   page.counter(kReloads, {{"result", "failed"}}, failed_reloads_);
+  if (access_log_) {
+    constexpr telemetry::Family kLost{"flotilla_access_log_lost_lines_total",
+                                      "Lines of the access log that a slow disk cost."};
+    page.counter(kLost, {}, access_log_->dropped());
+  }
 }
 
 }  // namespace flotilla::app

@@ -25,7 +25,7 @@ http::ServerLimits to_server_limits(const gateway::GatewayLimits& limits) {
 }  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discovery::Directory& directory,
-                                              std::uint64_t seed) {
+                                              std::uint64_t seed, telemetry::AccessLog* access_log) {
   auto loop = net::Loop::create();
   if (!loop) {
     return std::unexpected(loop.error());
@@ -34,7 +34,8 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
   if (!resolver) {
     return std::unexpected(resolver.error());
   }
-  std::unique_ptr<Worker> worker(new Worker(index, directory, seed, std::move(*loop), std::move(*resolver)));
+  std::unique_ptr<Worker> worker(
+      new Worker(index, directory, seed, access_log, std::move(*loop), std::move(*resolver)));
   worker->thread_ = std::thread([w = worker.get()] { w->loop_->run(); });
   worker->run([w = worker.get()] {
     w->tasks_ = std::make_unique<net::Scope>();
@@ -44,10 +45,12 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
 }
 
 Worker::Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
-               std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver)
+               telemetry::AccessLog* access_log, std::unique_ptr<net::Loop> loop,
+               std::unique_ptr<net::Resolver> resolver)
     : index_(index),
       directory_(directory),
       seed_(seed),
+      access_log_(access_log),
       loop_(std::move(loop)),
       resolver_(std::move(resolver)),
       caller_(*loop_, *resolver_, index, seed) {}
@@ -90,7 +93,7 @@ Result<> Worker::open_missing(const Runtime& runtime) {
     const std::string key = known == serving_.end() ? gateway->name : gateway->name + "@" + gateway->listen;
     Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(
                         caller_, view_of(runtime, gateway, table),
-                        Random(seed_ ^ std::hash<std::string>{}(gateway->name))),
+                        Random(seed_ ^ std::hash<std::string>{}(gateway->name)), access_log_),
                     .server = nullptr,
                     .listen = gateway->listen};
     serving.server =

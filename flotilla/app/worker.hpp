@@ -21,9 +21,11 @@ namespace flotilla::app {
 
 class Worker {
  public:
+  // `access_log` may be nullptr, and outlives the worker.
   [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index,
                                                              const discovery::Directory& directory,
-                                                             std::uint64_t seed);
+                                                             std::uint64_t seed,
+                                                             telemetry::AccessLog* access_log);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -47,7 +49,8 @@ class Worker {
   };
 
   Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
-         std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver);
+         telemetry::AccessLog* access_log, std::unique_ptr<net::Loop> loop,
+         std::unique_ptr<net::Resolver> resolver);
   // Runs `function` on the worker's loop and waits for it.
   void run(std::move_only_function<void()> function);
   Result<> open_missing(const Runtime& runtime);
@@ -62,6 +65,7 @@ class Worker {
   std::uint32_t index_;
   const discovery::Directory& directory_;
   std::uint64_t seed_;
+  telemetry::AccessLog* access_log_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Resolver> resolver_;
   http::ObjectPool<http::detail::Answer> answers_;

@@ -80,6 +80,7 @@ struct Refusal {
 struct Answer {
   std::variant<Refusal, LiveAnswer, FallbackAnswer> value;
   std::uint32_t attempts = 0;
+  std::string failed_instance;  // with a refusal: id of the instance that failed last, if any
 
   [[nodiscard]] LiveAnswer* live() noexcept { return std::get_if<LiveAnswer>(&value); }
   [[nodiscard]] FallbackAnswer* fallback() noexcept { return std::get_if<FallbackAnswer>(&value); }

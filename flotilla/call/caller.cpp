@@ -80,6 +80,7 @@ net::Task<> Caller::call(const ServiceTable& services, WorkerService& service, O
     co_await fall_back(services, state, answer);
   }
   if (const Refusal* refusal = answer.refusal()) {
+    answer.failed_instance = std::move(state.instance_id);
     service.counters->refusals[static_cast<std::size_t>(refusal->reason)].add();
   }
   answer.attempts = state.sent;

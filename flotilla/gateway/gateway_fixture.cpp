@@ -33,7 +33,7 @@ Rig::Rig(Setup setup) {
   view_->services = table;
   view_->proxied = {table->find(ServiceName("backend"))};
   caller_ = std::make_unique<call::Caller>(*loop_, *resolver_, 0, 1);
-  handler_ = std::make_unique<GatewayHandler>(*caller_, view_, Random(1));
+  handler_ = std::make_unique<GatewayHandler>(*caller_, view_, Random(1), setup.access_log);
   http::ServerLimits limits;
   limits.body = std::uint64_t{64} << 20U;
   server_ = std::make_unique<http::Server>(*loop_, limits, *handler_);

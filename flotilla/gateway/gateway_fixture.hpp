@@ -120,6 +120,7 @@ class Rig {
     call::ServiceConfig other;  // "other", for a service fallback, if other_script is set
     ScriptedService::Script other_script;
     std::vector<std::string> trusted;
+    telemetry::AccessLog* access_log = nullptr;
   };
 
   explicit Rig(Setup setup);

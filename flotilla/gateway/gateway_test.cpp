@@ -1,6 +1,10 @@
 // The gateway as a client and a service see it, byte by byte.
+#include <filesystem>
+#include <fstream>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "flotilla/gateway/gateway_fixture.hpp"
 #include "flotilla/telemetry/core/trace.hpp"
@@ -414,6 +418,50 @@ TEST(Gateway, BeginsATraceForAnybodyElse) {
     EXPECT_EQ(seen.size(), 2U);
     EXPECT_NE(seen.at(0).trace_id, seen.at(1).trace_id);
   });
+}
+
+TEST(Gateway, LogsEachRequestOnce) {
+  const auto path =
+      std::filesystem::temp_directory_path() / fmt::format("flotilla_access_{}.log", ::getpid());
+  std::filesystem::remove(path);
+  auto log = telemetry::AccessLog::open(path.string(), 1);
+  ASSERT_TRUE(log.has_value());
+  {
+    call::ServiceConfig config = without_retries();
+    Rig rig({.service = config,
+             .script = [](Call& call) -> net::Task<bool> {
+               if (call.number == 1) {
+                 call.channel.send(answer(201, "made"));
+               }
+               co_return call.number == 1;
+             },
+             .trusted = {"127.0.0.0/8"},
+             .access_log = log->get()});
+    rig.run([](Rig& r) -> net::Task<> {
+      (void)co_await r.ask(
+          get("/a?token=secret", fmt::format("X-Forwarded-For: 9.9.9.9, 8.8.8.8, 127.0.0.2\r\n"
+                                             "traceparent: {}\r\n",
+                                             kTrace)));
+      (void)co_await r.ask(get("/b"));
+    });
+  }
+  log->reset();  // writes what is buffered
+  std::ifstream in(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(line);
+  }
+  std::filesystem::remove(path);
+  ASSERT_EQ(lines.size(), 2U);
+  for (const char* part : {R"("path":"/a")", R"("status":201)", R"("service":"backend")", R"("attempts":1)",
+                           R"("8.8.8.8")", "4bf92f3577b34da6a3ce929d0e0e4736", R"("instance":"127.0.0.1:)"}) {
+    EXPECT_NE(lines[0].find(part), std::string::npos) << part << " in " << lines[0];
+  }
+  EXPECT_EQ(lines[0].find("secret"), std::string::npos) << lines[0];
+  for (const char* part : {R"("path":"/b")", R"("status":502)", R"("reason":"reset")", R"("127.0.0.1")",
+                           R"("instance":"127.0.0.1:)"}) {
+    EXPECT_NE(lines[1].find(part), std::string::npos) << part << " in " << lines[1];
+  }
 }
 
 TEST(Gateway, AnswersHeadWithoutABody) {

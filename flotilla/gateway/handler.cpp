@@ -97,6 +97,11 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
   const std::shared_ptr<const GatewayView> view = view_;  // this request's, whatever is loaded meanwhile
   const CompiledGateway& gateway = *view->gateway;
   const http::RequestHead& head = exchange.request();
+  const bool trusted = !gateway.trusted.empty() && gateway.trusted.contains(exchange.peer());
+  std::string_view tracestate;
+  const telemetry::TraceContext trace = hop_of(head, trusted, random_, tracestate);
+  RequestLog log(access_log_, exchange, *view);
+  log.routed({}, trace);
   std::string scratch;
   const auto normal = http::normalize_path(head.path, scratch);
   Captures captures;
@@ -111,11 +116,10 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
     co_return;
   }
   const GatewayRoute& route = gateway.routes[result.route];
+  log.routed(route.name, trace);
   Counted counted(exchange, route.metrics->of(view->worker));
-  const bool trusted = !gateway.trusted.empty() && gateway.trusted.contains(exchange.peer());
-  std::string_view tracestate;
-  const telemetry::TraceContext trace = hop_of(head, trusted, random_, tracestate);
   const RequestContext request{.exchange = exchange,
+                               .log = log,
                                .caller = caller_,
                                .view = *view,
                                .route = route,

@@ -175,7 +175,9 @@ net::Task<> proxy(const RequestContext& request, const ProxyAction& action, call
     co_return;
   }
   call::Answer answer;
+  request.log.calls(service.service->name().value());
   co_await request.caller.call(*request.view.services, service, outgoing, request.deadline, answer);
+  request.log.called(answer);
   if (outgoing.failure()) {
     exchange.answer_failure(*outgoing.failure());
   } else if (call::LiveAnswer* const live = answer.live()) {

@@ -9,6 +9,7 @@
 
 #include "flotilla/call/caller.hpp"
 #include "flotilla/gateway/gateway_view.hpp"
+#include "flotilla/gateway/request_log.hpp"
 #include "flotilla/http/server.hpp"
 #include "flotilla/telemetry/core/trace.hpp"
 
@@ -16,6 +17,7 @@ namespace flotilla::gateway {
 
 struct RequestContext {
   http::Exchange& exchange;
+  RequestLog& log;
   call::Caller& caller;
   const GatewayView& view;
   const GatewayRoute& route;

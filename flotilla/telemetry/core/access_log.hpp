@@ -27,10 +27,10 @@ struct AccessRecord {
   std::string_view gateway;
   std::string_view route;  // empty: none matched; the member is left out
   std::string_view method;
-  std::string_view target;  // as received; only what stands before '?' or '#' is written
-  std::uint16_t status = 0;
+  std::string_view target;       // as received; only what stands before '?' or '#' is written
+  std::uint16_t status = 0;      // 0: the client left before it was answered
   std::optional<Reason> reason;  // of an answer of ours; left out for a service's
-  std::uint64_t bytes = 0;       // of the answer's body, as sent
+  std::uint64_t bytes = 0;       // of the answer as sent, head included, chunk sizes not
   Duration duration{0};          // from the head's last byte to the answer's last byte
   std::string_view service;      // empty: none was called; then instance and attempts are left out too
   std::string_view instance;     // of the last attempt; empty: none was picked
