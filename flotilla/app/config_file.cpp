@@ -59,8 +59,8 @@ const Spec<RegistryConfig>& registry_spec() {
 const Spec<TelemetryConfig>& telemetry_spec() {
   static const Spec<TelemetryConfig> spec = [] {
     Spec<TelemetryConfig> s("telemetry");
-    s.field("access_log", config::text(), &TelemetryConfig::access_log, "stdout or a file: a line of JSON a request",
-            "off");
+    s.field("access_log", config::text(), &TelemetryConfig::access_log,
+            "stdout or a file: a line of JSON a request", "off");
     s.later("traces");
     return s;
   }();
@@ -82,8 +82,8 @@ void read_services(const Node& node, ConfigFile& file, Problems& problems) {
         problems.add(entry.value.place, "a service cannot be its own fallback");
       }
     }
-    file.service_places.emplace(
-        service.name, fmt::format("{}:{}:{}", file.path, entry.place.line, entry.place.column));
+    file.service_places.emplace(service.name,
+                                fmt::format("{}:{}:{}", file.path, entry.place.line, entry.place.column));
     file.services.push_back(std::move(service));
   }
 }
@@ -233,10 +233,12 @@ newlines; `$${` stands for `${`.
 )";
 
 std::string reference_tail() {
-  return fmt::format("\n## Bounds\n\nA file is at most {}, nested at most {} levels, with at most {} keys and values; all expansions "
-                     "together bring in at most {}.\n",
-                     config::show_size(config::kMostBytes), config::kMostDepth, config::kMostNodes,
-                     config::show_size(config::kMostExpanded));
+  return fmt::format(
+      "\n## Bounds\n\nA file is at most {}, nested at most {} levels, with at most {} keys and values; all "
+      "expansions "
+      "together bring in at most {}.\n",
+      config::show_size(config::kMostBytes), config::kMostDepth, config::kMostNodes,
+      config::show_size(config::kMostExpanded));
 }
 
 std::optional<std::string> read_file(const std::filesystem::path& path) {
@@ -302,17 +304,25 @@ std::string config_schema() {
 std::string config_reference() {
   std::string out(kReferenceHead);
   const auto table = [&out](std::string_view title, std::string_view about, const std::string& rows) {
-    out += fmt::format("\n## {}\n\n{}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n{}", title, about, rows);
+    out += fmt::format("\n## {}\n\n{}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n{}", title,
+                       about, rows);
   };
   table("The file", "Every key may be left out.", file_spec({}).reference());
   table("`admin`", "The management API; see [operations](operations.md).", admin_spec().reference());
   table("`registry`", "See [discovery](discovery.md).", registry_spec().reference());
   table("`telemetry`", "Named by the design, refused so far.", telemetry_spec().reference());
-  table("`services.NAME`", "A service without an entry, named by a route or a call, is discovered by its name and has the defaults. "
-        "What the policies and fallbacks do stands in [resilience](resilience.md).", call::service_spec().reference());
-  table("`defaults`", "What every service has that does not say otherwise.", call::defaults_spec().reference());
-  table("`gateways.NAME`", "What a route may say stands in [routing](routing.md).", gateway::gateway_reference());
-  out += "\n## `compositions.NAME`\n\nA mapping of branch names to calls; the keys of a branch stand in [aggregation](aggregation.md).\n";
+  table("`services.NAME`",
+        "A service without an entry, named by a route or a call, is discovered by its name and has the "
+        "defaults. "
+        "What the policies and fallbacks do stands in [resilience](resilience.md).",
+        call::service_spec().reference());
+  table("`defaults`", "What every service has that does not say otherwise.",
+        call::defaults_spec().reference());
+  table("`gateways.NAME`", "What a route may say stands in [routing](routing.md).",
+        gateway::gateway_reference());
+  out +=
+      "\n## `compositions.NAME`\n\nA mapping of branch names to calls; the keys of a branch stand in "
+      "[aggregation](aggregation.md).\n";
   out += reference_tail();
   return out;
 }

@@ -39,7 +39,7 @@ struct ConfigFile {
   std::optional<ControlConfig> admin;
   std::optional<RegistryConfig> registry;
   call::ServiceConfig defaults;
-  std::vector<call::ServiceConfig> services;  // every service the file names anywhere
+  std::vector<call::ServiceConfig> services;          // every service the file names anywhere
   std::map<ServiceName, std::string> service_places;  // FILE:LINE:COLUMN of those with an entry
   std::vector<gateway::GatewayConfig> gateways;
   std::vector<gateway::CompositionConfig> compositions;

@@ -1,8 +1,8 @@
 #include "flotilla/call/service_config_reader.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
+
+#include <fmt/format.h>
 
 #include "flotilla/http/core/authority.hpp"
 
@@ -26,7 +26,8 @@ const Spec<Retry>& retry_spec() {
   static const Spec<Retry> spec = [] {
     Spec<Retry> s("retry");
     s.field_with<std::uint32_t>(
-        "attempts", config::integer(1, 16), [](Retry& r, std::uint32_t n, const Node&, Problems&) { r.policy.attempts = n; },
+        "attempts", config::integer(1, 16),
+        [](Retry& r, std::uint32_t n, const Node&, Problems&) { r.policy.attempts = n; },
         "attempts, the first included", "2");
     s.field_with<config::DurationRange>(
         "backoff", config::duration_range(),
@@ -36,8 +37,9 @@ const Spec<Retry>& retry_spec() {
         },
         "ceiling of the first pause, and of all; the pause is drawn below it", "25ms..250ms");
     s.field_with<double>(
-        "factor", config::number(1, 100), [](Retry& r, double f, const Node&, Problems&) { r.policy.factor = f; },
-        "growth of the ceiling", "2");
+        "factor", config::number(1, 100),
+        [](Retry& r, double f, const Node&, Problems&) { r.policy.factor = f; }, "growth of the ceiling",
+        "2");
     s.field_with<double>(
         "budget", config::share(), [](Retry& r, double b, const Node&, Problems&) { r.budget.ratio = b; },
         "retries as a share of calls", "20%");
@@ -49,13 +51,15 @@ const Spec<Retry>& retry_spec() {
             if (const auto reason = resilience::parse_retry_reason(names[i])) {
               r.policy.reasons.add(*reason);
             } else {
-              problems.add(node.items[i].place, fmt::format("'{}' is no reason to retry; known are connect-failure, "
-                                                            "refused-stream, reset, timeout, 408, 425, 429, 502, 503, 504",
-                                                            names[i]));
+              problems.add(node.items[i].place,
+                           fmt::format("'{}' is no reason to retry; known are connect-failure, "
+                                       "refused-stream, reset, timeout, 408, 425, 429, 502, 503, 504",
+                                       names[i]));
             }
           }
         },
-        "which failures are tried again, where resending is safe", "connect-failure, refused-stream, reset, 503");
+        "which failures are tried again, where resending is safe",
+        "connect-failure, refused-stream, reset, 503");
     return s;
   }();
   return spec;
@@ -69,13 +73,15 @@ Kind<resilience::WindowShape> window() {
           .read = [form](const Node& node, Problems& problems) -> std::optional<resilience::WindowShape> {
             resilience::WindowShape shape;
             if (node.text.ends_with(" calls")) {
-              const auto size = parse_int<std::uint32_t>(std::string_view(node.text).substr(0, node.text.size() - 6));
+              const auto size =
+                  parse_int<std::uint32_t>(std::string_view(node.text).substr(0, node.text.size() - 6));
               if (size && *size >= 1 && *size <= 1024) {
                 shape.kind = resilience::WindowShape::Kind::count;
                 shape.size = *size;
                 return shape;
               }
-            } else if (const auto length = config::parse_duration(node.text); length && *length >= 1s && *length <= 1h) {
+            } else if (const auto length = config::parse_duration(node.text);
+                       length && *length >= 1s && *length <= 1h) {
               shape.kind = resilience::WindowShape::Kind::time;
               shape.length = *length;
               return shape;
@@ -128,15 +134,21 @@ struct Breaker {
 const Spec<Breaker>& breaker_spec() {
   static const Spec<Breaker> spec = [] {
     Spec<Breaker> s("circuit_breaker");
-    s.field("failures", config::integer(1, 1'000'000), &Breaker::failures, "failed attempts in a row that open it", "5");
-    s.field("reset", config::duration(1ms, kLongest), &Breaker::reset, "how long it stays open before it probes", "60s");
+    s.field("failures", config::integer(1, 1'000'000), &Breaker::failures,
+            "failed attempts in a row that open it", "5");
+    s.field("reset", config::duration(1ms, kLongest), &Breaker::reset,
+            "how long it stays open before it probes", "60s");
     s.field("window", window(), &Breaker::window, "what rates are judged over", "10s when a rate is named");
-    s.field("failure_rate", config::share(), &Breaker::failure_rate, "share of failures that opens it", "50%");
+    s.field("failure_rate", config::share(), &Breaker::failure_rate, "share of failures that opens it",
+            "50%");
     s.field("slow_rate", slow_rate(), &Breaker::slow, "share of slow answers that opens it");
-    s.field("half_open", config::integer(1, 1000), &Breaker::half_open, "probes at once, and successes that close it", "1");
-    s.field("min_calls", config::integer(1, 1'000'000), &Breaker::min_calls, "calls below which no rate is judged", "20");
+    s.field("half_open", config::integer(1, 1000), &Breaker::half_open,
+            "probes at once, and successes that close it", "1");
+    s.field("min_calls", config::integer(1, 1'000'000), &Breaker::min_calls,
+            "calls below which no rate is judged", "20");
     s.field("mult", config::number(1, 100), &Breaker::mult, "growth of `reset` from opening to opening", "1");
-    s.field("max", config::duration(1ms, kLongest), &Breaker::max, "longest `reset`", "the larger of reset and 60s");
+    s.field("max", config::duration(1ms, kLongest), &Breaker::max, "longest `reset`",
+            "the larger of reset and 60s");
     s.field("jitter", config::share(), &Breaker::jitter, "spread of `reset`", "0%");
     s.field("half_open_max", config::duration(1ms, kLongest), &Breaker::half_open_max,
             "longest time half-open without a verdict", "30s");
@@ -174,8 +186,10 @@ const Spec<resilience::BulkheadConfig>& bulkhead_spec() {
   static const Spec<resilience::BulkheadConfig> spec = [] {
     using resilience::BulkheadConfig;
     Spec<BulkheadConfig> s("bulkhead");
-    s.field("concurrent", config::integer(1, 1'000'000), &BulkheadConfig::concurrent, "calls in flight, of all workers");
-    s.field("queue", config::integer(0, 65'536), &BulkheadConfig::queue, "calls that may wait for a place", "0");
+    s.field("concurrent", config::integer(1, 1'000'000), &BulkheadConfig::concurrent,
+            "calls in flight, of all workers");
+    s.field("queue", config::integer(0, 65'536), &BulkheadConfig::queue, "calls that may wait for a place",
+            "0");
     s.field("wait", config::duration(1ms, 1h), &BulkheadConfig::wait, "how long one may wait", "100ms");
     s.required("concurrent");
     return s;
@@ -189,7 +203,8 @@ const Spec<resilience::OutlierConfig>& outlier_spec() {
     Spec<OutlierConfig> s("outlier");
     s.field("consecutive_5xx", config::integer(1, 1000), &OutlierConfig::consecutive_5xx,
             "failures of one instance in a row that eject it", "5");
-    s.field("eject", config::duration(1s, 1h), &OutlierConfig::eject, "how long, times the ejections in a row", "30s");
+    s.field("eject", config::duration(1s, 1h), &OutlierConfig::eject,
+            "how long, times the ejections in a row", "30s");
     return s;
   }();
   return spec;
@@ -200,13 +215,15 @@ const Spec<RespondFallback>& respond_spec() {
     Spec<RespondFallback> s("respond");
     s.field_with<std::uint32_t>(
         "status", config::integer(200, 599),
-        [](RespondFallback& r, std::uint32_t n, const Node&, Problems&) { r.status = static_cast<std::uint16_t>(n); },
+        [](RespondFallback& r, std::uint32_t n, const Node&, Problems&) {
+          r.status = static_cast<std::uint16_t>(n);
+        },
         "status of the answer", "200");
     s.field_with<std::string>(
         "body", config::json_value(),
-        [](RespondFallback& r, std::string json, const Node& node, Problems&) {
+        [](RespondFallback& r, const std::string& json, const Node& node, Problems&) {
           const bool plain = node.kind == Node::Kind::scalar;
-          r.body = plain ? node.text : std::move(json);
+          r.body = plain ? node.text : json;
           r.headers.emplace_back("Content-Type", plain ? "text/plain; charset=utf-8" : "application/json");
         },
         "text, or a value sent as JSON");
@@ -218,38 +235,40 @@ const Spec<RespondFallback>& respond_spec() {
 // The order of the keys is the order in which they are tried.
 Kind<std::vector<Fallback>> fallbacks() {
   const std::string form = "a mapping of respond, stale or service";
-  return {.form = form,
-          .schema = fmt::format(
-              R"({{"type":"object","additionalProperties":false,"properties":{{"respond":{},"stale":{{"type":"string"}},"service":{{"type":"string"}}}}}})",
-              respond_spec().schema()),
-          .read = [form](const Node& node, Problems& problems) -> std::optional<std::vector<Fallback>> {
-            if (node.kind != Node::Kind::map) {
-              config::wrong(node, form, problems);
-              return std::nullopt;
+  return {
+      .form = form,
+      .schema = fmt::format(
+          R"({{"type":"object","additionalProperties":false,"properties":{{"respond":{},"stale":{{"type":"string"}},"service":{{"type":"string"}}}}}})",
+          respond_spec().schema()),
+      .read = [form](const Node& node, Problems& problems) -> std::optional<std::vector<Fallback>> {
+        if (node.kind != Node::Kind::map) {
+          config::wrong(node, form, problems);
+          return std::nullopt;
+        }
+        std::vector<Fallback> all;
+        for (const Node::Entry& entry : node.entries) {
+          if (entry.key == "respond") {
+            RespondFallback respond;
+            respond_spec().read(entry.value, respond, problems);
+            all.emplace_back(std::move(respond));
+          } else if (entry.key == "stale") {
+            if (const auto longest = config::duration(1s, 24h * 30).read(entry.value, problems)) {
+              all.emplace_back(StaleFallback{*longest});
             }
-            std::vector<Fallback> all;
-            for (const Node::Entry& entry : node.entries) {
-              if (entry.key == "respond") {
-                RespondFallback respond;
-                respond_spec().read(entry.value, respond, problems);
-                all.emplace_back(std::move(respond));
-              } else if (entry.key == "stale") {
-                if (const auto longest = config::duration(1s, 24h * 30).read(entry.value, problems)) {
-                  all.emplace_back(StaleFallback{*longest});
-                }
-              } else if (entry.key == "service") {
-                if (auto name = config::text().read(entry.value, problems)) {
-                  all.emplace_back(ServiceFallback{ServiceName(*name)});
-                }
-              } else {
-                problems.add(entry.place, entry.key == "queue"
-                                              ? std::string("'queue' is not in this build yet")
-                                              : fmt::format("unknown fallback '{}'; known are respond, stale, service",
-                                                            entry.key));
-              }
+          } else if (entry.key == "service") {
+            if (auto name = config::text().read(entry.value, problems)) {
+              all.emplace_back(ServiceFallback{ServiceName(*name)});
             }
-            return all;
-          }};
+          } else {
+            problems.add(
+                entry.place,
+                entry.key == "queue"
+                    ? std::string("'queue' is not in this build yet")
+                    : fmt::format("unknown fallback '{}'; known are respond, stale, service", entry.key));
+          }
+        }
+        return all;
+      }};
 }
 
 Kind<FixedUrl> url() {
@@ -287,25 +306,26 @@ Kind<FixedUrl> url() {
 
 Kind<resilience::Balance> balance() {
   const std::string form = "one of least-request, round-robin, random, weighted";
-  return {.form = form,
-          .schema = R"({"enum":["least-request","round-robin","random","weighted"]})",
-          .read = [form](const Node& node, Problems& problems) -> std::optional<resilience::Balance> {
-            using resilience::Balance;
-            for (const auto& [name, kind] : {std::pair{"least-request", Balance::least_request},
-                                             {"round-robin", Balance::round_robin},
-                                             {"random", Balance::random},
-                                             {"weighted", Balance::weighted}}) {
-              if (node.text == name) {
-                return kind;
-              }
-            }
-            if (node.text == "peak-ewma" || node.text.starts_with("hash(") || node.text.starts_with("maglev(")) {
-              problems.add(node.place, fmt::format("'{}' is not in this build yet", node.text));
-            } else {
-              config::wrong(node, form, problems);
-            }
-            return std::nullopt;
-          }};
+  return {
+      .form = form,
+      .schema = R"({"enum":["least-request","round-robin","random","weighted"]})",
+      .read = [form](const Node& node, Problems& problems) -> std::optional<resilience::Balance> {
+        using resilience::Balance;
+        for (const auto& [name, kind] : {std::pair{"least-request", Balance::least_request},
+                                         {"round-robin", Balance::round_robin},
+                                         {"random", Balance::random},
+                                         {"weighted", Balance::weighted}}) {
+          if (node.text == name) {
+            return kind;
+          }
+        }
+        if (node.text == "peak-ewma" || node.text.starts_with("hash(") || node.text.starts_with("maglev(")) {
+          problems.add(node.place, fmt::format("'{}' is not in this build yet", node.text));
+        } else {
+          config::wrong(node, form, problems);
+        }
+        return std::nullopt;
+      }};
 }
 
 void add_policies(Spec<ServiceConfig>& s) {

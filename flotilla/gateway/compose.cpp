@@ -1,8 +1,8 @@
 #include "flotilla/gateway/compose.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "flotilla/gateway/branch_request.hpp"
 #include "flotilla/http/core/uri.hpp"
@@ -55,7 +55,8 @@ net::Task<BranchResult> collect(call::LiveAnswer& answer, net::Loop& loop, Durat
   }
 }
 
-net::Task<> run_branch(const RequestContext& request, const Branch& branch, BranchCall call, Branches& branches) {
+net::Task<> run_branch(const RequestContext& request, const Branch& branch, BranchCall call,
+                       Branches& branches) {
   const BranchId id = call.branch;
   net::Loop& loop = request.exchange.loop();
   call::WorkerService& service = *request.view.services->find(branch.call.service());
@@ -69,7 +70,8 @@ net::Task<> run_branch(const RequestContext& request, const Branch& branch, Bran
     result = co_await collect(*live, loop, branch.timeout.value_or(service.service->config().timeout));
     if (const auto* whole = std::get_if<BranchAnswer>(&result);
         whole != nullptr && call::Caller::wants_stale(service, outgoing)) {
-      request.caller.keep_stale(outgoing.stale_key(), {.status = whole->status, .headers = {}, .body = whole->body});
+      request.caller.keep_stale(outgoing.stale_key(),
+                                {.status = whole->status, .headers = {}, .body = whole->body});
     }
   } else if (call::FallbackAnswer* const fallback = answer.fallback()) {
     result = BranchAnswer{.status = fallback->response.status, .body = std::move(fallback->response.body)};

@@ -1,8 +1,8 @@
 #include "flotilla/gateway/gateway_config_reader.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "flotilla/config/spec.hpp"
 
@@ -26,13 +26,18 @@ const Spec<GatewayLimits>& limits_spec() {
     Spec<L> s("limits");
     s.field_with<std::uint64_t>(
         "header", config::size(1024, 1 << 20),
-        [](L& l, std::uint64_t bytes, const Node&, Problems&) { l.head.total = static_cast<std::uint32_t>(bytes); },
+        [](L& l, std::uint64_t bytes, const Node&, Problems&) {
+          l.head.total = static_cast<std::uint32_t>(bytes);
+        },
         "largest head of a request", "32KiB");
     s.field("body", config::size(0, std::uint64_t{1} << 40), &L::body, "largest body of a request", "10MiB");
-    s.field("header_timeout", config::duration(1ms, 1h), &L::header_timeout, "first byte to end of a head", "10s");
-    s.field("body_timeout", config::duration(1ms, 1h), &L::body_timeout, "between two reads of a body", "60s");
+    s.field("header_timeout", config::duration(1ms, 1h), &L::header_timeout, "first byte to end of a head",
+            "10s");
+    s.field("body_timeout", config::duration(1ms, 1h), &L::body_timeout, "between two reads of a body",
+            "60s");
     s.field("idle", config::duration(1ms, 24h), &L::idle, "between two requests of a connection", "75s");
-    s.field("connections", config::integer(1, 1'000'000), &L::connections, "open connections per worker", "16000");
+    s.field("connections", config::integer(1, 1'000'000), &L::connections, "open connections per worker",
+            "16000");
     return s;
   }();
   return spec;
@@ -43,10 +48,13 @@ const Spec<ProxyConfig>& proxy_spec() {
     Spec<ProxyConfig> s("proxy");
     s.field_with<std::string>(
         "service", config::text(),
-        [](ProxyConfig& c, std::string name, const Node&, Problems&) { c.service = ServiceName(std::move(name)); },
+        [](ProxyConfig& c, std::string name, const Node&, Problems&) {
+          c.service = ServiceName(std::move(name));
+        },
         "where requests go");
     s.field("strip_prefix", config::text(), &ProxyConfig::strip_prefix, "taken off the path", "nothing");
-    s.field("preserve_host", config::boolean(), &ProxyConfig::preserve_host, "send the client's Host", "false");
+    s.field("preserve_host", config::boolean(), &ProxyConfig::preserve_host, "send the client's Host",
+            "false");
     s.required("service");
     return s;
   }();
@@ -58,13 +66,15 @@ const Spec<RespondConfig>& respond_spec() {
     Spec<RespondConfig> s("respond");
     s.field_with<std::uint32_t>(
         "status", config::integer(200, 599),
-        [](RespondConfig& c, std::uint32_t n, const Node&, Problems&) { c.status = static_cast<std::uint16_t>(n); },
+        [](RespondConfig& c, std::uint32_t n, const Node&, Problems&) {
+          c.status = static_cast<std::uint16_t>(n);
+        },
         "status", "200");
     s.field_with<std::string>(
         "body", config::json_value(),
-        [](RespondConfig& c, std::string json, const Node& node, Problems&) {
+        [](RespondConfig& c, const std::string& json, const Node& node, Problems&) {
           const bool plain = node.kind == Node::Kind::scalar;
-          c.body = plain ? node.text : std::move(json);
+          c.body = plain ? node.text : json;
           c.headers.emplace_back("Content-Type", plain ? "text/plain; charset=utf-8" : "application/json");
         },
         "text, or a value sent as JSON");
@@ -125,7 +135,8 @@ class RouteReader {
     route.match.path = path;
     route.match.where = where(file_, entry.place);
     if (entry.value.kind == Node::Kind::scalar) {
-      route.action = ProxyConfig{.service = ServiceName(entry.value.text), .where = where(file_, entry.value.place)};
+      route.action =
+          ProxyConfig{.service = ServiceName(entry.value.text), .where = where(file_, entry.value.place)};
       return route;
     }
     return read_action(entry.value, route) ? std::optional(std::move(route)) : std::nullopt;
@@ -153,7 +164,8 @@ class RouteReader {
       Spec<RouteMatch> s("match");
       s.field("path", config::text(), &RouteMatch::path, "pattern of the path");
       s.field("methods", config::list_of(config::text()), &RouteMatch::methods, "methods", "any");
-      s.field("hosts", config::list_of(config::text()), &RouteMatch::hosts, "hosts; *.example.com for all below", "any");
+      s.field("hosts", config::list_of(config::text()), &RouteMatch::hosts,
+              "hosts; *.example.com for all below", "any");
       s.field_with<std::string>(
           "headers", config::json_value(),
           [](RouteMatch& m, const std::string&, const Node& n, Problems& problems) {
@@ -181,7 +193,8 @@ class RouteReader {
     const bool later = std::ranges::any_of(node.entries, is_later, &Node::Entry::key);
     bool found = false;
     for (const Node::Entry& entry : node.entries) {
-      if (entry.key == "proxy" || entry.key == "compose" || entry.key == "respond" || entry.key == "redirect") {
+      if (entry.key == "proxy" || entry.key == "compose" || entry.key == "respond" ||
+          entry.key == "redirect") {
         if (found) {
           problems_.add(entry.place, "a route has one action");
         }
@@ -190,8 +203,11 @@ class RouteReader {
       } else if (is_later(entry.key) || entry.key == "plugins") {
         problems_.add(entry.place, fmt::format("'{}' is not in this build yet", entry.key));
         found = true;
-      } else if (!later && ((entry.key != "only" && entry.key != "shape") || node.find("compose") == nullptr)) {
-        problems_.add(entry.place, fmt::format("unknown action '{}'; known are proxy, compose, respond, redirect", entry.key));
+      } else if (!later &&
+                 ((entry.key != "only" && entry.key != "shape") || node.find("compose") == nullptr)) {
+        problems_.add(
+            entry.place,
+            fmt::format("unknown action '{}'; known are proxy, compose, respond, redirect", entry.key));
         found = true;
       }
     }
@@ -214,7 +230,8 @@ class RouteReader {
       ComposeConfig compose{.where = where(file_, entry.value.place)};
       compose.composition = entry.value.text;
       if (const Node* const only = node.find("only")) {
-        compose.only = config::list_of(config::text()).read(*only, problems_).value_or(std::vector<std::string>{});
+        compose.only =
+            config::list_of(config::text()).read(*only, problems_).value_or(std::vector<std::string>{});
       }
       if (const Node* const shape = node.find("shape")) {
         compose.shape = Text{shape->text, where(file_, shape->place)};
@@ -261,7 +278,9 @@ Spec<GatewayConfig> gateway_spec(const std::string& file) {
   list.form = "a list of routes";
   spec.field_with<std::string>(
       "routes", list,
-      [file](GatewayConfig& g, const std::string&, const Node& n, Problems& p) { g.routes = read_routes(n, file, p); },
+      [file](GatewayConfig& g, const std::string&, const Node& n, Problems& p) {
+        g.routes = read_routes(n, file, p);
+      },
       "routes in order");
   spec.later("kong_admin").later("plugins").later("tls");
   spec.required("listen").required("routes");
@@ -281,7 +300,8 @@ void read_branch(const Node& node, const std::string& file, BranchConfig& branch
     if (key == "call") {
       branch.call = Text{value.text, where(file, value.place)};
     } else if (key == "body") {
-      branch.body = Text{value.kind == Node::Kind::scalar ? value.text : config::to_json(value), where(file, value.place)};
+      branch.body = Text{value.kind == Node::Kind::scalar ? value.text : config::to_json(value),
+                         where(file, value.place)};
     } else if (key == "headers") {
       for (const auto& [name, at, text] : value.entries) {
         branch.headers.emplace_back(name, Text{text.text, where(file, text.place)});
@@ -293,11 +313,13 @@ void read_branch(const Node& node, const std::string& file, BranchConfig& branch
     } else if (key == "default") {
       branch.fallback = config::to_json(value);
     } else if (key == "after") {
-      branch.after = config::list_of(config::text()).read(value, problems).value_or(std::vector<std::string>{});
+      branch.after =
+          config::list_of(config::text()).read(value, problems).value_or(std::vector<std::string>{});
     } else if (key == "retry") {
       problems.add(place, "'retry' of a branch is not in this build yet; set it at the service");
     } else {
-      constexpr std::string_view known[] = {"call", "body", "headers", "timeout", "optional", "default", "after"};
+      constexpr std::string_view known[] = {"call",     "body",    "headers", "timeout",
+                                            "optional", "default", "after"};
       const auto hint = nearest(key, known);
       problems.add(place, hint ? fmt::format("unknown key '{}'; did you mean '{}'?", key, *hint)
                                : fmt::format("unknown key '{}' (a branch)", key));
@@ -324,7 +346,8 @@ std::vector<GatewayConfig> read_gateways(const Node& node, const std::string& fi
   return gateways;
 }
 
-std::vector<CompositionConfig> read_compositions(const Node& node, const std::string& file, Problems& problems) {
+std::vector<CompositionConfig> read_compositions(const Node& node, const std::string& file,
+                                                 Problems& problems) {
   std::vector<CompositionConfig> compositions;
   if (node.kind != Node::Kind::map) {
     config::wrong(node, "a mapping of names to compositions", problems);

@@ -12,7 +12,8 @@ namespace flotilla::gateway {
 // `file` names it in the places that are kept with texts for later errors.
 [[nodiscard]] std::vector<GatewayConfig> read_gateways(const config::Node& node, const std::string& file,
                                                        config::Problems& problems);
-[[nodiscard]] std::vector<CompositionConfig> read_compositions(const config::Node& node, const std::string& file,
+[[nodiscard]] std::vector<CompositionConfig> read_compositions(const config::Node& node,
+                                                               const std::string& file,
                                                                config::Problems& problems);
 // The JSON Schemas of one gateway and of one composition.
 [[nodiscard]] std::string gateway_schema();

@@ -63,9 +63,11 @@ struct ActionCompiler {
 
 }  // namespace
 
-Result<std::shared_ptr<const CompiledGateway>> compile_gateway(
-    const GatewayConfig& config, const CompositionPlans& plans, const net::CidrSet& trusted,
-    std::uint32_t workers, const CompiledGateway* old) {
+Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConfig& config,
+                                                               const CompositionPlans& plans,
+                                                               const net::CidrSet& trusted,
+                                                               std::uint32_t workers,
+                                                               const CompiledGateway* old) {
   std::unordered_map<std::string_view, std::shared_ptr<RouteMetrics>> known;
   if (old != nullptr) {
     for (const GatewayRoute& route : old->routes) {

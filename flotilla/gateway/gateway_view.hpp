@@ -74,7 +74,7 @@ struct CompiledGateway {
   std::string listen;
   GatewayLimits limits;
   Router router;
-  std::vector<GatewayRoute> routes;       // by the router's index
+  std::vector<GatewayRoute> routes;        // by the router's index
   std::shared_ptr<RouteMetrics> unrouted;  // requests that no route took
   net::CidrSet trusted;
 };
@@ -83,9 +83,11 @@ using CompositionPlans = std::unordered_map<std::string, std::shared_ptr<const C
 
 // Compiles `config`; `old`, if any, is the gateway of that name before the reload: routes of the same name
 // keep their counters. Errors carry the place in the file.
-[[nodiscard]] Result<std::shared_ptr<const CompiledGateway>> compile_gateway(
-    const GatewayConfig& config, const CompositionPlans& plans,
-    const net::CidrSet& trusted, std::uint32_t workers, const CompiledGateway* old);
+[[nodiscard]] Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConfig& config,
+                                                                             const CompositionPlans& plans,
+                                                                             const net::CidrSet& trusted,
+                                                                             std::uint32_t workers,
+                                                                             const CompiledGateway* old);
 
 struct GatewayView {
   std::shared_ptr<const CompiledGateway> gateway;

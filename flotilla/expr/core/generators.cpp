@@ -254,7 +254,7 @@ bool Interpreter::emit_range(const Value& from, const Value& upto, const Value& 
   }
   const auto direction = json::compare(by, Value(0));
   Value at = from;
-  while (direction != 0 && json::compare(at, upto) == 0 <=> direction) {
+  while (direction != 0 && json::compare(at, upto) == (0 <=> direction)) {
     if (!step() || !emit(Value(at)) || !take(add(at, by, meter_), at)) {
       return false;
     }

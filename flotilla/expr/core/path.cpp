@@ -12,7 +12,6 @@
 namespace flotilla::expr {
 namespace {
 
-using json::Kind;
 using json::Value;
 
 std::unexpected<EvalError> cannot_index(const Value& value, const Value& key) {
