@@ -56,6 +56,7 @@ struct Caller::CallState {
   std::uint32_t sent = 0;     // attempts begun
   std::uint32_t counted = 0;  // of them, those that the retry policy counts
   bool free_retry_used = false;
+  bool unsent_retry_used = false;
   std::vector<std::string> tried;  // ids of instances, filled only when there is a retry
   std::optional<resilience::RetryBudget::Ticket> ticket;
   // About the attempt that just failed, for the retry decision.
@@ -153,6 +154,12 @@ std::optional<Duration> Caller::retry_delay(CallState& state) {
     state.free_retry_used = true;
     --state.counted;
     return Duration::zero();
+  }
+  // A connection that was refused carried nothing: trying another instance once is no load on this one, and
+  // is what keeps the death of an instance invisible.
+  if (failed.reason == resilience::RetryReason::connect_failure && !state.unsent_retry_used) {
+    state.unsent_retry_used = true;
+    return decision.delay;
   }
   auto ticket = state.shared().budget().try_retry(worker_, loop_.now());
   if (!ticket) {

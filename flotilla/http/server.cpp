@@ -23,8 +23,10 @@ Server::Server(net::Loop& loop, const ServerLimits& limits, Handler& handler)
     : loop_(loop), limits_(limits), handler_(handler) {}
 
 Server::~Server() {
-  listeners_.clear();
-  scope_.cancel_all();
+  for (const auto& listener : listeners_) {
+    listener->close();
+  }
+  scope_.cancel_all();  // connections tell their listener that they are gone: it must still be there
 }
 
 Result<net::SocketAddress> Server::listen(const net::SocketAddress& address) {
