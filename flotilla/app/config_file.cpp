@@ -191,7 +191,7 @@ Spec<ConfigFile> file_spec(const std::string& path) {
                                  telemetry_spec().read(n, f.telemetry, p);
                                }),
                                "logs and traces");
-  // Read before the services, whatever their order in the file: see read_file.
+  // Read before the services, whatever their order in the file: see parse_config.
   spec.field_with<std::string>("defaults", any, Set([](ConfigFile&, std::string, const Node&, Problems&) {}),
                                "policies of every service");
   spec.field_with<std::string>(
