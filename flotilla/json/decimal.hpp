@@ -1,6 +1,6 @@
 // Decimal arithmetic on 34 significant digits, the precision of IEEE 754-2008 decimal128.
 //
-// For: the expression language, JSON Schema (multipleOf). Sums, differences and products that fit in 34
+// For: the expression language. Sums, differences and products that fit in 34
 // digits are exact; longer ones, and quotients, are rounded half to even. There is no NaN, no infinity and
 // no negative zero. Ownership, threads: plain values, pure functions.
 // Limits: exponents of +-1,000,000; what would leave them is nothing (optional), never a wrong value.

@@ -1,5 +1,6 @@
 #include "flotilla/json/number.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "flotilla/base/text.hpp"
@@ -17,6 +18,18 @@ struct Parts {
 
   [[nodiscard]] bool zero() const noexcept { return whole.empty() && fraction.empty(); }
   [[nodiscard]] std::size_t digits() const noexcept { return whole.size() + fraction.size(); }
+  // Digits without the zeros at the end.
+  [[nodiscard]] std::size_t significant() const noexcept {
+    if (!fraction.empty()) {
+      return digits();
+    }
+    const std::size_t last = whole.find_last_not_of('0');
+    return last == std::string_view::npos ? 0 : last + 1;
+  }
+  // That of the last significant digit: 120 and 0.12 have 1 and -2.
+  [[nodiscard]] std::int64_t exponent() const noexcept {
+    return point - static_cast<std::int64_t>(significant());
+  }
   [[nodiscard]] char digit(std::size_t i) const noexcept {
     if (i < whole.size()) {
       return whole[i];
@@ -162,6 +175,47 @@ std::optional<std::int64_t> number_to_int(std::string_view text) noexcept {
     buffer[at++] = p.digit(i);
   }
   return parse_int<std::int64_t>(std::string_view(buffer, at));
+}
+
+bool is_integral(std::string_view text) noexcept {
+  const Parts p = take_apart(text);
+  return p.zero() || p.exponent() >= 0;
+}
+
+std::optional<Divisor> Divisor::parse(std::string_view text) noexcept {
+  const Parts p = take_apart(text);
+  if (p.zero() || p.negative || p.significant() > kDigits) {
+    return std::nullopt;
+  }
+  Divisor d;
+  d.coefficient_ = 0;
+  for (std::size_t i = 0; i < p.significant(); ++i) {
+    d.coefficient_ = d.coefficient_ * 10 + static_cast<unsigned>(p.digit(i) - '0');
+  }
+  d.exponent_ = p.exponent();
+  return d;
+}
+
+bool Divisor::divides(std::string_view text) const noexcept {
+  const Parts p = take_apart(text);
+  if (p.zero()) {
+    return true;
+  }
+  // Neither number ends in a zero, so one with digits further right than ours is no multiple.
+  const std::int64_t zeros = p.exponent() - exponent_;
+  if (zeros < 0) {
+    return false;
+  }
+  Uint128 rest = 0;  // below 10^34, so ten times it and a digit fit
+  for (std::size_t i = 0, n = p.significant(); i < n; ++i) {
+    rest = (rest * 10 + static_cast<unsigned>(p.digit(i) - '0')) % coefficient_;
+  }
+  // A coefficient below 2^113 has at most 112 factors of two or five: more zeros change nothing.
+  constexpr std::int64_t kZerosThatMatter = 113;
+  for (std::int64_t i = 0; i < std::min(zeros, kZerosThatMatter) && rest != 0; ++i) {
+    rest = rest * 10 % coefficient_;
+  }
+  return rest == 0;
 }
 
 }  // namespace flotilla::json

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "flotilla/base/random.hpp"
+
 namespace flotilla::json {
 
 inline constexpr std::size_t kExponentDigits = 9;
@@ -27,5 +29,27 @@ inline constexpr std::size_t kExponentDigits = 9;
 
 // The value where it is integral and fits in 64 bits ("12", "1.0", "1e3"), else nothing.
 [[nodiscard]] std::optional<std::int64_t> number_to_int(std::string_view text) noexcept;
+
+// Whether the value has no fraction, whatever its size: "12", "1.0", "1e400". `text` must satisfy is_number.
+[[nodiscard]] bool is_integral(std::string_view text) noexcept;
+
+// A positive number that asks of others whether they are whole multiples of it, exactly, on the decimals as
+// written: 0.0075 is a multiple of 0.0001.
+class Divisor {
+ public:
+  static constexpr int kDigits = 34;
+
+  // Nothing where the number is not above zero or has more than kDigits significant digits. `text` must
+  // satisfy is_number.
+  [[nodiscard]] static std::optional<Divisor> parse(std::string_view text) noexcept;
+
+  // `text` must satisfy is_number; of any length, in one pass.
+  [[nodiscard]] bool divides(std::string_view text) const noexcept;
+
+ private:
+  // The value is coefficient_ * 10^exponent_, without trailing zeros in coefficient_.
+  Uint128 coefficient_ = 1;
+  std::int64_t exponent_ = 0;
+};
 
 }  // namespace flotilla::json
