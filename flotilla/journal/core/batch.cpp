@@ -1,0 +1,158 @@
+#include "flotilla/journal/core/batch.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flotilla/base/assert.hpp"
+
+namespace flotilla::journal {
+namespace {
+
+// A sentence for each kind of error.
+struct Describe {
+  std::string operator()(const VersionConflict& e) const {
+    return fmt::format("the {} stream {} is at version {}, not {}: somebody else was quicker",
+                       to_string(e.record_class), e.stream.value(), e.actual, e.expected);
+  }
+  std::string operator()(const KeyTaken& e) const {
+    return fmt::format("the key \"{}\" of \"{}\" is taken by stream {}", e.key, e.scope,
+                       e.holder.stream.value());
+  }
+  std::string operator()(const TooLarge& e) const { return e.what; }
+  std::string operator()(const StaleEpoch& e) const {
+    return fmt::format(
+        "the journal has a new owner (epoch {}, this one had {}): nothing more is written here", e.current,
+        e.yours);
+  }
+  std::string operator()(const Overloaded& e) const { return e.what; }
+  std::string operator()(const StoreUnavailable& e) const {
+    return e.effect == Effect::none
+               ? e.reason
+               : fmt::format("{}; whether this append was kept shows after a restart", e.reason);
+  }
+};
+
+struct ReasonOf {
+  Reason operator()(const VersionConflict&) const { return Reason::conflict; }
+  Reason operator()(const KeyTaken&) const { return Reason::conflict; }
+  Reason operator()(const TooLarge&) const { return Reason::too_large; }
+  Reason operator()(const StaleEpoch&) const { return Reason::store_unavailable; }
+  Reason operator()(const Overloaded&) const { return Reason::overloaded; }
+  Reason operator()(const StoreUnavailable&) const { return Reason::store_unavailable; }
+};
+
+// Collects the first text that exceeds its limit.
+class LimitCheck {
+ public:
+  void text(std::string_view what, std::string_view value, std::size_t limit) {
+    if (!fault_ && value.size() > limit) {
+      fault_ = TooLarge{fmt::format("{} has {} bytes, the limit is {}", what, value.size(), limit)};
+    }
+  }
+  void total(std::string_view what, std::size_t value, std::size_t limit) {
+    if (!fault_ && value > limit) {
+      fault_ = TooLarge{fmt::format("a batch has {} {}, the limit is {}", value, what, limit)};
+    }
+  }
+  [[nodiscard]] std::optional<TooLarge> fault() && { return std::move(fault_); }
+
+ private:
+  std::optional<TooLarge> fault_;
+};
+
+// A stream may be named once by the appends, and each created one gets a record.
+void assert_streams(const Batch& batch, const Vocabulary& vocabulary) {
+  std::vector<bool> written(batch.created, false);
+  std::vector<std::uint64_t> existing;
+  for (const Append& append : batch.appends) {
+    if (append.stream.is_new()) {
+      FLOTILLA_ASSERT(append.stream.new_index() < batch.created && !written[append.stream.new_index()]);
+      FLOTILLA_ASSERT(!append.records.empty() && append.expected.value_or(0) == 0);
+      written[append.stream.new_index()] = true;
+    } else {
+      existing.push_back(append.stream.existing().value());
+    }
+    for (const NewRecord& record : append.records) {
+      FLOTILLA_ASSERT(vocabulary.check(append.record_class, record.type, record.schema).has_value());
+    }
+  }
+  FLOTILLA_ASSERT(std::ranges::all_of(written, [](bool w) { return w; }));
+  std::ranges::sort(existing);
+  FLOTILLA_ASSERT(std::ranges::adjacent_find(existing) == existing.end());
+  FLOTILLA_ASSERT(existing.empty() || (existing.front() >= 1 && existing.back() <= kMaxNumber));
+}
+
+}  // namespace
+
+std::string describe(const AppendError& error) { return std::visit(Describe{}, error); }
+
+Reason reason_of(const AppendError& error) noexcept { return std::visit(ReasonOf{}, error); }
+
+std::size_t weight(const Batch& batch) noexcept {
+  // 64: about what an item costs beside its text.
+  std::size_t bytes = 64;
+  for (const Append& append : batch.appends) {
+    bytes += 64;
+    for (const NewRecord& record : append.records) {
+      bytes += 64 + record.body.size() + record.category.size();
+    }
+  }
+  for (const Claim& claim : batch.claims) {
+    bytes += 64 + claim.scope.size() + claim.key.size();
+  }
+  for (const Expiry& expiry : batch.expiries) {
+    bytes += 64 + expiry.scope.size() + expiry.key.size();
+  }
+  for (const SummaryPut& put : batch.summaries) {
+    bytes += 64 + put.name.size() + put.state.size() + put.attributes.size();
+  }
+  for (const SnapshotPut& put : batch.snapshots) {
+    bytes += 64 + put.state.size();
+  }
+  for (const Cursor& cursor : batch.cursors) {
+    bytes += 64 + cursor.name.size() + cursor.category.size() + cursor.state.size();
+  }
+  for (const std::string& name : batch.removed_cursors) {
+    bytes += 64 + name.size();
+  }
+  return bytes + 64 * batch.removed_summaries.size();
+}
+
+std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary) {
+  FLOTILLA_ASSERT(batch.time.value() >= 0);
+  assert_streams(batch, vocabulary);
+  LimitCheck limits;
+  std::size_t items = batch.appends.size() + batch.claims.size() + batch.expiries.size() +
+                      batch.summaries.size() + batch.removed_summaries.size() + batch.snapshots.size() +
+                      batch.cursors.size() + batch.removed_cursors.size();
+  for (const Append& append : batch.appends) {
+    items += append.records.size();
+    for (const NewRecord& record : append.records) {
+      limits.text("the body of a record", record.body, kMaxBody);
+      limits.text("a category", record.category, kMaxName);
+    }
+  }
+  for (const Claim& claim : batch.claims) {
+    limits.text("the scope of a key", claim.scope, kMaxName);
+    limits.text("a key", claim.key, kMaxName);
+  }
+  for (const SummaryPut& put : batch.summaries) {
+    limits.text("a name", put.name, kMaxName);
+    limits.text("a state", put.state, kMaxName);
+    limits.text("the attributes of a row", put.attributes, kMaxAttributes);
+  }
+  for (const SnapshotPut& put : batch.snapshots) {
+    limits.text("a snapshot", put.state, kMaxSnapshot);
+  }
+  for (const Cursor& cursor : batch.cursors) {
+    limits.text("the name of a cursor", cursor.name, kMaxName);
+    limits.text("a category", cursor.category, kMaxName);
+    limits.text("the state of a cursor", cursor.state, kMaxCursorState);
+  }
+  limits.total("items", items, kMaxBatchItems);
+  limits.total("bytes", weight(batch), kMaxBatchBytes);
+  return std::move(limits).fault();
+}
+
+}  // namespace flotilla::journal

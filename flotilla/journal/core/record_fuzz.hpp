@@ -1,0 +1,11 @@
+// The record decoder given arbitrary bytes: whatever it accepts it must write back unchanged.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace flotilla::journal {
+
+void fuzz_record(std::span<const std::byte> data);
+
+}  // namespace flotilla::journal

@@ -1,0 +1,135 @@
+#include "flotilla/journal/journal.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "flotilla/journal/tail.hpp"
+
+namespace flotilla::journal {
+namespace {
+
+void bound(PageLimits& limits) {
+  limits.records = std::clamp<std::size_t>(limits.records, 1, kMaxPageRecords);
+  limits.bytes = std::clamp<std::size_t>(limits.bytes, 1, kMaxPageBytes);
+}
+
+}  // namespace
+
+void Journal::append(Batch batch, Done<AppendResult> done) {
+  if (auto too_large = check(batch, vocabulary())) {
+    done(std::unexpected<AppendError>(std::move(*too_large)));
+    return;
+  }
+  do_append(std::move(batch), std::move(done));
+}
+
+void Journal::read(StreamQuery query, Done<Result<Page>> done) {
+  bound(query.limits);
+  do_read(query, std::move(done));
+}
+
+void Journal::read(CategoryQuery query, Done<Result<Page>> done) {
+  bound(query.limits);
+  if (auto page = tail().read(query)) {
+    done(std::move(*page));
+    return;
+  }
+  do_read(std::move(query), std::move(done));
+}
+
+void Journal::list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) {
+  query.limit = std::clamp<std::size_t>(query.limit, 1, kMaxSummaries);
+  do_list(std::move(query), std::move(done));
+}
+
+void Journal::count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
+  do_count(record_class, std::move(done));
+}
+
+void Journal::summary(StreamId stream, Done<Result<std::optional<Summary>>> done) {
+  do_summary(stream, std::move(done));
+}
+
+void Journal::find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) {
+  do_find(std::move(scope), std::move(key), std::move(done));
+}
+
+void Journal::snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) {
+  do_snapshot(stream, fold, std::move(done));
+}
+
+void Journal::cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
+  do_cursor(std::move(name), std::move(done));
+}
+
+net::Task<AppendResult> Journal::append(Batch batch) {
+  Reply<AppendResult> reply;
+  append(std::move(batch), reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<Page>> Journal::read(StreamQuery query) {
+  Reply<Result<Page>> reply;
+  read(query, reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<Page>> Journal::read(CategoryQuery query) {
+  bound(query.limits);
+  if (auto page = tail().read(query)) {
+    co_return std::move(*page);  // without a turn of the loop
+  }
+  Reply<Result<Page>> reply;
+  do_read(std::move(query), reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<bool>> Journal::wait(RecordClass record_class, std::string category, Position after,
+                                      Instant deadline) {
+  Tail::Watch watch(tail(), record_class, std::move(category), after);
+  if (!watch.admitted()) {
+    co_return fail(Errc::limit, "too many wait for new records of the journal; ask again later");
+  }
+  if (!watch.rung()) {
+    co_await watch.bell().wait(deadline);
+  }
+  co_return watch.rung();
+}
+
+net::Task<Result<std::vector<Summary>>> Journal::list(SummaryQuery query) {
+  Reply<Result<std::vector<Summary>>> reply;
+  list(std::move(query), reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<std::vector<StateCount>>> Journal::count(RecordClass record_class) {
+  Reply<Result<std::vector<StateCount>>> reply;
+  count(record_class, reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<std::optional<Summary>>> Journal::summary(StreamId stream) {
+  Reply<Result<std::optional<Summary>>> reply;
+  summary(stream, reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<std::optional<Holder>>> Journal::find(std::string scope, std::string key) {
+  Reply<Result<std::optional<Holder>>> reply;
+  find(std::move(scope), std::move(key), reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<std::optional<Snapshot>>> Journal::snapshot(StreamId stream, std::uint64_t fold) {
+  Reply<Result<std::optional<Snapshot>>> reply;
+  snapshot(stream, fold, reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<std::optional<Cursor>>> Journal::cursor(std::string name) {
+  Reply<Result<std::optional<Cursor>>> reply;
+  cursor(std::move(name), reply.send());
+  co_return co_await reply;
+}
+
+}  // namespace flotilla::journal

@@ -1,0 +1,193 @@
+// The Journal: ordered, durable streams of records. Whatever must survive is appended here.
+//
+// For: saga (a saga is a stream), events (a topic is a category of streams, a queue is a stream with one
+//   consumer), cqrs (an aggregate is a stream, a view is a fold over a category).
+// Promise: an append that was answered with success is on disk, synced, whole, and in the order of its
+//   position; after any crash it is there. What was answered with an error has changed nothing, but for
+//   StoreUnavailable with Effect::unknown. docs/journal.md says it for operators.
+// Ownership: the journal owns its threads and files; destroying it finishes what is queued and closes them.
+//   It must be destroyed before any loop on which somebody waits for it.
+// Threads: every function may be called from any thread. The Task forms belong on a loop and resume there;
+//   the callback forms call back on a thread of the journal (or before they return), where the callback must
+//   not block and must not destroy the journal.
+// Limits: those of a Batch (core/batch.hpp) and of a page (below); the queues are bounded by the store, and
+//   at the bound the answer is `Overloaded` (appends) or `limit` (reads).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flotilla/base/error.hpp"
+#include "flotilla/base/time.hpp"
+#include "flotilla/journal/core/batch.hpp"
+#include "flotilla/journal/core/position.hpp"
+#include "flotilla/journal/core/record.hpp"
+#include "flotilla/journal/metrics.hpp"
+#include "flotilla/journal/reply.hpp"
+#include "flotilla/net/task.hpp"
+
+namespace flotilla::journal {
+
+class Tail;
+
+struct StoredRecord {
+  Position position;
+  std::string category;
+  Record record;
+};
+// Shared, because the newest records are in memory once, for every reader.
+using RecordPtr = std::shared_ptr<const StoredRecord>;
+
+inline constexpr std::size_t kMaxPageRecords = 10'000;
+inline constexpr std::size_t kMaxPageBytes = std::size_t{8} << 20;
+inline constexpr std::size_t kMaxSummaries = 1000;
+
+struct PageLimits {
+  std::size_t records = 500;                 // at most kMaxPageRecords
+  std::size_t bytes = std::size_t{1} << 20;  // of bodies; at most kMaxPageBytes; one record always fits
+};
+
+struct StreamQuery {
+  RecordClass record_class = RecordClass::saga;
+  StreamId stream;
+  std::uint64_t after_version = 0;  // exclusive
+  PageLimits limits;
+};
+
+struct CategoryQuery {
+  RecordClass record_class = RecordClass::topic;
+  std::string category;  // empty: the whole class
+  Position after;        // exclusive
+  PageLimits limits;
+};
+
+struct Page {
+  std::vector<RecordPtr> records;
+  // Where to go on: behind the last record; on a page that reached the end, how far the journal had come
+  // (so a reader of a quiet category moves on too).
+  Position next;
+  bool at_end = false;
+};
+
+struct SummaryQuery {
+  RecordClass record_class = RecordClass::saga;
+  std::string name;          // empty: any
+  std::string state;         // empty: any
+  bool newest_first = true;  // by the creation of the streams
+  StreamId after;            // the last row of the page before; 0: from the beginning
+  std::size_t limit = 100;   // 1..kMaxSummaries
+};
+
+struct Summary {
+  StreamId stream;
+  std::string name;
+  std::string state;
+  std::string attributes;
+  UtcMillis created;
+  UtcMillis changed;
+  friend bool operator==(const Summary&, const Summary&) = default;
+};
+
+struct StateCount {
+  std::string name;
+  std::string state;
+  std::uint64_t count = 0;
+  friend bool operator==(const StateCount&, const StateCount&) = default;
+};
+
+struct Snapshot {
+  std::uint64_t version = 0;
+  std::uint64_t fold = 0;
+  std::string state;
+  friend bool operator==(const Snapshot&, const Snapshot&) = default;
+};
+
+struct Health {
+  enum class State : std::uint8_t {
+    healthy,
+    failing,  // cannot commit now (disk full, read-only); each append tries again, and an idle store does too
+    failed,   // will not commit again before it is reopened: after a failed sync nothing can be trusted
+  };
+  State state = State::healthy;
+  std::string reason;  // a sentence; empty when healthy
+};
+
+class Journal {
+ public:
+  Journal() = default;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  virtual ~Journal() = default;
+
+  // Commits the batch, together with whatever else is waiting. Abandoning the Task does not undo it.
+  void append(Batch batch, Done<AppendResult> done);
+  [[nodiscard]] net::Task<AppendResult> append(Batch batch);
+
+  // The records of one stream in the order of versions. A stream that does not exist has none.
+  // Errors of all reads: unavailable (the store), limit (too many wait), unsupported (a record of a newer
+  // version of Flotilla), invalid (a damaged record); the message names it.
+  void read(StreamQuery query, Done<Result<Page>> done);
+  [[nodiscard]] net::Task<Result<Page>> read(StreamQuery query);
+
+  // The records of a category or class in the order of positions, as committed; never a gap.
+  void read(CategoryQuery query, Done<Result<Page>> done);
+  [[nodiscard]] net::Task<Result<Page>> read(CategoryQuery query);
+
+  // Waits until the category or class has a record after `after`, or the deadline passes: then false. The
+  // answer is at once when there is one already. Errors: limit (too many wait).
+  [[nodiscard]] net::Task<Result<bool>> wait(RecordClass record_class, std::string category, Position after,
+                                             Instant deadline);
+
+  // Rows of summaries, a page at a time.
+  void list(SummaryQuery query, Done<Result<std::vector<Summary>>> done);
+  [[nodiscard]] net::Task<Result<std::vector<Summary>>> list(SummaryQuery query);
+  // How many rows each name has in each state, ordered by name and state. Costs a walk over the rows.
+  void count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done);
+  [[nodiscard]] net::Task<Result<std::vector<StateCount>>> count(RecordClass record_class);
+  // The row of one stream, if it has one.
+  void summary(StreamId stream, Done<Result<std::optional<Summary>>> done);
+  [[nodiscard]] net::Task<Result<std::optional<Summary>>> summary(StreamId stream);
+
+  // Who holds a key, also when the claim has expired but was not forgotten yet.
+  void find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done);
+  [[nodiscard]] net::Task<Result<std::optional<Holder>>> find(std::string scope, std::string key);
+
+  // The newest snapshot, if the stream has one that `fold` made.
+  void snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done);
+  [[nodiscard]] net::Task<Result<std::optional<Snapshot>>> snapshot(StreamId stream, std::uint64_t fold);
+
+  // The saved cursor of a subscription, if there is one.
+  void cursor(std::string name, Done<Result<std::optional<Cursor>>> done);
+  [[nodiscard]] net::Task<Result<std::optional<Cursor>>> cursor(std::string name);
+
+  // Keeps records that are appended to this category from now on in tables that retention can drop whole,
+  // once they are older than `retain` (at least a minute; 0: keep for ever, which is the default).
+  virtual void set_retention(RecordClass record_class, std::string category, Millis retain) = 0;
+
+  // The owner's epoch: one more than that of the owner before.
+  [[nodiscard]] virtual std::uint64_t epoch() const noexcept = 0;
+  // How far the journal has come.
+  [[nodiscard]] virtual Position position() const noexcept = 0;
+  [[nodiscard]] virtual Health health() const = 0;
+  [[nodiscard]] virtual const Metrics& metrics() const noexcept = 0;
+
+ protected:
+  // The batch has been checked against limits and vocabulary.
+  virtual void do_append(Batch batch, Done<AppendResult> done) = 0;
+  virtual void do_read(StreamQuery query, Done<Result<Page>> done) = 0;
+  virtual void do_read(CategoryQuery query, Done<Result<Page>> done) = 0;
+  virtual void do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) = 0;
+  virtual void do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) = 0;
+  virtual void do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) = 0;
+  virtual void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) = 0;
+  virtual void do_snapshot(StreamId stream, std::uint64_t fold,
+                           Done<Result<std::optional<Snapshot>>> done) = 0;
+  virtual void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) = 0;
+  [[nodiscard]] virtual const Vocabulary& vocabulary() const noexcept = 0;
+  [[nodiscard]] virtual Tail& tail() noexcept = 0;
+};
+
+}  // namespace flotilla::journal
