@@ -140,7 +140,7 @@ std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary) 
   for (const SummaryPut& put : batch.summaries) {
     limits.text("a name", put.name, kMaxName);
     limits.text("a state", put.state, kMaxName);
-    limits.text("the attributes of a row", put.attributes, kMaxAttributes);
+    limits.text("the JSON of a row", put.attributes, kMaxAttributes);
   }
   for (const SnapshotPut& put : batch.snapshots) {
     limits.text("a snapshot", put.state, kMaxSnapshot);

@@ -62,8 +62,9 @@ struct Append {
   std::vector<NewRecord> records;
 };
 
-// Makes {scope, key} the holder's alone, or fails the batch with whoever holds it. For idempotency keys
-// (scope: principal and route or saga; hash: of the request's body), for locks, for ids given from outside.
+// Makes {scope, key} the holder's alone, or fails the batch with whoever holds it (stream 0: an earlier claim
+// of this batch). For idempotency keys (scope: principal and route or saga; hash: of the request's body), for
+// locks, for ids given from outside.
 struct Claim {
   std::string scope;
   std::string key;
@@ -72,12 +73,12 @@ struct Claim {
   UtcMillis expires;  // 0: never. A claim that has expired by the batch's time is free.
 };
 
-// Changes when a claim expires; at or before the batch's time it is released at once. Does nothing unless
-// `holder` holds it.
+// Changes when a claim expires; at or before the batch's time it is released at once, before the claims of
+// the same batch are judged, so that a lock can change hands. Does nothing unless `holder` holds it.
 struct Expiry {
   std::string scope;
   std::string key;
-  StreamRef holder;
+  StreamId holder;
   UtcMillis expires;
 };
 
@@ -92,7 +93,7 @@ struct SummaryPut {
 
 // A fold's result up to a version: an optimisation only, losing it costs time. One per stream.
 struct SnapshotPut {
-  StreamRef stream;
+  StreamId stream;
   std::uint64_t version = 0;
   std::uint64_t fold = 0;  // identity of the code that made it; another code ignores it
   std::string state;
@@ -116,7 +117,7 @@ struct Batch {
   std::vector<Claim> claims;
   std::vector<Expiry> expiries;
   std::vector<SummaryPut> summaries;
-  std::vector<StreamRef> removed_summaries;
+  std::vector<StreamId> removed_summaries;
   std::vector<SnapshotPut> snapshots;
   std::vector<Cursor> cursors;
   std::vector<std::string> removed_cursors;

@@ -1,0 +1,300 @@
+#include "flotilla/journal/memory_journal.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace flotilla::journal {
+namespace {
+
+StreamId resolve(StreamRef ref, const Appended& appended) {
+  return ref.is_new() ? appended.created[ref.new_index()] : ref.existing();
+}
+
+// Adds records until the page is full; whether all fitted.
+template <class Records>
+bool fill(Page& page, const Records& records, const PageLimits& limits) {
+  std::size_t bytes = 0;
+  for (const RecordPtr& record : records) {
+    bytes += record->record.body.size();
+    if (page.records.size() == limits.records || (bytes > limits.bytes && !page.records.empty())) {
+      return false;
+    }
+    page.records.push_back(record);
+  }
+  return true;
+}
+
+}  // namespace
+
+MemoryJournal::MemoryJournal(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
+
+void MemoryJournal::begin_epoch() {
+  const std::lock_guard lock(mutex_);
+  ++epoch_;
+}
+
+void MemoryJournal::break_appends(std::optional<StoreUnavailable> answer) {
+  const std::lock_guard lock(mutex_);
+  broken_ = std::move(answer);
+}
+
+std::uint64_t MemoryJournal::epoch() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return epoch_;
+}
+
+Health MemoryJournal::health() const {
+  const std::lock_guard lock(mutex_);
+  return broken_ ? Health{Health::State::failing, broken_->reason} : Health{};
+}
+
+void MemoryJournal::do_append(Batch batch, Done<AppendResult> done) {
+  AppendResult result = [&] {
+    const std::lock_guard lock(mutex_);
+    return commit(batch);
+  }();
+  done(std::move(result));
+}
+
+AppendResult MemoryJournal::commit(Batch& batch) {
+  if (broken_) {
+    metrics_.failed.add();
+    return std::unexpected<AppendError>(*broken_);
+  }
+  if (auto error = refusal(batch)) {
+    metrics_.refused.add();
+    return std::unexpected(std::move(*error));
+  }
+  Appended appended = append_records(batch);
+  change_rows(batch, appended);
+  change_keys(batch, appended);
+  metrics_.commits.add();
+  metrics_.batches.add();
+  return appended;
+}
+
+std::uint64_t MemoryJournal::version(StreamId stream) const {
+  const auto found = streams_.find(stream);
+  return found == streams_.end() ? 0 : found->second.records.size();
+}
+
+std::optional<AppendError> MemoryJournal::refusal(const Batch& batch) const {
+  if (batch.epoch != epoch_) {
+    return StaleEpoch{batch.epoch, epoch_};
+  }
+  for (const Append& append : batch.appends) {
+    if (append.stream.is_new() || !append.expected) {
+      continue;
+    }
+    const std::uint64_t actual = version(append.stream.existing());
+    if (actual != *append.expected) {
+      return VersionConflict{append.record_class, append.stream.existing(), *append.expected, actual};
+    }
+  }
+  std::set<Key> claimed;
+  for (const Claim& claim : batch.claims) {
+    if (!claimed.emplace(claim.scope, claim.key).second) {
+      return KeyTaken{claim.scope, claim.key, {}};
+    }
+    if (const auto by = holder(batch, claim)) {
+      return KeyTaken{claim.scope, claim.key, *by};
+    }
+  }
+  return std::nullopt;
+}
+
+// Who holds the key once the batch's expiries are through.
+std::optional<Holder> MemoryJournal::holder(const Batch& batch, const Claim& claim) const {
+  const auto found = claims_.find({claim.scope, claim.key});
+  if (found == claims_.end()) {
+    return std::nullopt;
+  }
+  Holder by = found->second;
+  for (const Expiry& expiry : batch.expiries) {
+    if (expiry.scope == claim.scope && expiry.key == claim.key && expiry.holder == by.stream) {
+      by.expires = expiry.expires;
+    }
+  }
+  const bool expired = by.expires.value() != 0 && by.expires <= batch.time;
+  return expired ? std::nullopt : std::optional(by);
+}
+
+Appended MemoryJournal::append_records(Batch& batch) {
+  Appended appended;
+  for (std::size_t i = 0; i < batch.created; ++i) {
+    appended.created.emplace_back(++last_stream_);
+  }
+  std::vector<RecordPtr> fresh;
+  for (Append& append : batch.appends) {
+    const StreamId id = resolve(append.stream, appended);
+    Stream* const stream = append.records.empty() ? nullptr : &streams_[id];
+    for (NewRecord& record : append.records) {
+      stream->record_class = append.record_class;
+      auto stored = std::make_shared<StoredRecord>();
+      stored->position = Position(records_.size() + 1);
+      stored->category = std::move(record.category);
+      stored->record = Record{.record_class = append.record_class,
+                              .stream = id,
+                              .version = stream->records.size() + 1,
+                              .epoch = epoch_,
+                              .type = record.type,
+                              .schema = record.schema,
+                              .time = batch.time,
+                              .body = std::move(record.body)};
+      stream->records.push_back(stored);
+      records_.push_back(stored);
+      fresh.push_back(std::move(stored));
+    }
+    appended.versions.push_back(version(id));
+  }
+  metrics_.records.add(fresh.size());
+  tail_.publish(fresh);
+  appended.position = tail_.end();
+  return appended;
+}
+
+void MemoryJournal::change_rows(const Batch& batch, const Appended& appended) {
+  for (const SummaryPut& put : batch.summaries) {
+    const StreamId id = resolve(put.stream, appended);
+    const auto [row, fresh] = rows_.try_emplace(id);
+    const UtcMillis created = fresh ? batch.time : row->second.summary.created;
+    row->second = {put.record_class, {id, put.name, put.state, put.attributes, created, batch.time}};
+  }
+  for (const StreamId stream : batch.removed_summaries) {
+    rows_.erase(stream);
+  }
+  for (const SnapshotPut& put : batch.snapshots) {
+    snapshots_[put.stream] = {put.version, put.fold, put.state};
+  }
+  for (const Cursor& cursor : batch.cursors) {
+    cursors_[cursor.name] = cursor;
+  }
+  for (const std::string& name : batch.removed_cursors) {
+    cursors_.erase(name);
+  }
+}
+
+void MemoryJournal::change_keys(const Batch& batch, const Appended& appended) {
+  for (const Expiry& expiry : batch.expiries) {
+    const auto found = claims_.find({expiry.scope, expiry.key});
+    if (found == claims_.end() || found->second.stream != expiry.holder) {
+      continue;
+    }
+    found->second.expires = expiry.expires;
+    if (expiry.expires.value() != 0 && expiry.expires <= batch.time) {
+      claims_.erase(found);
+    }
+  }
+  for (const Claim& claim : batch.claims) {
+    claims_[{claim.scope, claim.key}] = {resolve(claim.holder, appended), claim.hash, claim.expires};
+  }
+}
+
+void MemoryJournal::do_read(StreamQuery query, Done<Result<Page>> done) {
+  Page page;
+  {
+    const std::lock_guard lock(mutex_);
+    page.next = tail_.end();
+    const auto found = streams_.find(query.stream);
+    std::span<const RecordPtr> records;
+    if (found != streams_.end() && found->second.record_class == query.record_class) {
+      records = found->second.records;
+    }
+    records = records.subspan(std::min<std::size_t>(query.after_version, records.size()));
+    page.at_end = fill(page, records, query.limits);
+  }
+  if (!page.at_end) {
+    page.next = page.records.back()->position;
+  }
+  done(std::move(page));
+}
+
+void MemoryJournal::do_read(CategoryQuery query, Done<Result<Page>> done) {
+  Page page;
+  {
+    const std::lock_guard lock(mutex_);
+    page.next = tail_.end();
+    std::vector<RecordPtr> matching;
+    for (std::size_t i = query.after.number(); i < records_.size(); ++i) {
+      if (records_[i]->record.record_class == query.record_class &&
+          (query.category.empty() || records_[i]->category == query.category)) {
+        matching.push_back(records_[i]);
+      }
+    }
+    page.at_end = fill(page, matching, query.limits);
+  }
+  if (!page.at_end) {
+    page.next = page.records.back()->position;
+  }
+  done(std::move(page));
+}
+
+void MemoryJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) {
+  std::vector<Summary> found;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, row] : rows_) {
+      const bool beyond =
+          query.after == StreamId() || (query.newest_first ? id < query.after : id > query.after);
+      if (row.record_class == query.record_class && beyond &&
+          (query.name.empty() || row.summary.name == query.name) &&
+          (query.state.empty() || row.summary.state == query.state)) {
+        found.push_back(row.summary);
+      }
+    }
+  }
+  if (query.newest_first) {
+    std::ranges::reverse(found);
+  }
+  found.resize(std::min(found.size(), query.limit));
+  done(std::move(found));
+}
+
+void MemoryJournal::do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
+  std::map<Key, std::uint64_t> counts;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, row] : rows_) {
+      if (row.record_class == record_class) {
+        ++counts[{row.summary.name, row.summary.state}];
+      }
+    }
+  }
+  std::vector<StateCount> result;
+  for (const auto& [key, count] : counts) {
+    result.push_back({key.first, key.second, count});
+  }
+  done(std::move(result));
+}
+
+namespace {
+
+template <class Map, class Key>
+auto look_up(std::mutex& mutex, const Map& map, const Key& key) {
+  const std::lock_guard lock(mutex);
+  const auto found = map.find(key);
+  return found == map.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace
+
+void MemoryJournal::do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) {
+  const auto row = look_up(mutex_, rows_, stream);
+  done(row ? std::optional(row->summary) : std::nullopt);
+}
+
+void MemoryJournal::do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) {
+  done(look_up(mutex_, claims_, Key(std::move(scope), std::move(key))));
+}
+
+void MemoryJournal::do_snapshot(StreamId stream, std::uint64_t fold,
+                                Done<Result<std::optional<Snapshot>>> done) {
+  auto found = look_up(mutex_, snapshots_, stream);
+  done(found && found->fold == fold ? std::move(found) : std::nullopt);
+}
+
+void MemoryJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
+  done(look_up(mutex_, cursors_, name));
+}
+
+}  // namespace flotilla::journal

@@ -1,0 +1,81 @@
+// A journal in memory, for tests: the same answers as a store, at once, and nothing survives the process.
+//
+// It is written to be read, not to be fast: the model that stores are compared with.
+// Ownership: owns everything. Threads: any, one mutex; callbacks run before a call returns. Limits: memory.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "flotilla/journal/journal.hpp"
+#include "flotilla/journal/tail.hpp"
+
+namespace flotilla::journal {
+
+class MemoryJournal final : public Journal {
+ public:
+  explicit MemoryJournal(Vocabulary vocabulary);
+
+  // What a restart of the owner does: from now on batches of the old epoch are stale.
+  void begin_epoch();
+  // Every append is answered with this, and changes nothing, until it is taken back with nothing.
+  void break_appends(std::optional<StoreUnavailable> answer);
+
+  void set_retention(RecordClass, std::string, Millis) override {}  // memory forgets nothing
+  [[nodiscard]] std::uint64_t epoch() const noexcept override;
+  [[nodiscard]] Position position() const noexcept override { return tail_.end(); }
+  [[nodiscard]] Health health() const override;
+  [[nodiscard]] const Metrics& metrics() const noexcept override { return metrics_; }
+
+ private:
+  struct Stream {
+    RecordClass record_class{};
+    std::vector<RecordPtr> records;
+  };
+  struct Row {
+    RecordClass record_class{};
+    Summary summary;
+  };
+  using Key = std::pair<std::string, std::string>;
+
+  void do_append(Batch batch, Done<AppendResult> done) override;
+  void do_read(StreamQuery query, Done<Result<Page>> done) override;
+  void do_read(CategoryQuery query, Done<Result<Page>> done) override;
+  void do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) override;
+  void do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) override;
+  void do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) override;
+  void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) override;
+  void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;
+  void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) override;
+  [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return vocabulary_; }
+  [[nodiscard]] Tail& tail() noexcept override { return tail_; }
+
+  // The rest with the mutex held.
+  AppendResult commit(Batch& batch);
+  [[nodiscard]] std::optional<AppendError> refusal(const Batch& batch) const;
+  [[nodiscard]] std::optional<Holder> holder(const Batch& batch, const Claim& claim) const;
+  [[nodiscard]] std::uint64_t version(StreamId stream) const;
+  Appended append_records(Batch& batch);
+  void change_rows(const Batch& batch, const Appended& appended);
+  void change_keys(const Batch& batch, const Appended& appended);
+
+  const Vocabulary vocabulary_;
+  Metrics metrics_;
+  Tail tail_{Position()};
+  mutable std::mutex mutex_;
+  std::uint64_t epoch_ = 1;
+  std::optional<StoreUnavailable> broken_;
+  std::vector<RecordPtr> records_;  // by position - 1
+  std::map<StreamId, Stream> streams_;
+  std::uint64_t last_stream_ = 0;
+  std::map<Key, Holder> claims_;
+  std::map<StreamId, Row> rows_;
+  std::map<StreamId, Snapshot> snapshots_;
+  std::map<std::string, Cursor> cursors_;
+};
+
+}  // namespace flotilla::journal
