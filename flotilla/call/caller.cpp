@@ -371,9 +371,13 @@ net::Task<std::expected<void, http::UpstreamFailure>> Caller::exchange(CallState
                                .remaining = deadline - loop_.now(),
                                .number = state.sent});
   upstream.channel().send(head_, outgoing.body);
-  if (!outgoing.streams) {
-    co_return co_await upstream.read_head(outgoing.method);
-  }
+  // Not a coroutine of its own: most requests only wait for the head of the answer.
+  return outgoing.streams ? exchange_streamed(state, upstream) : upstream.read_head(outgoing.method);
+}
+
+net::Task<std::expected<void, http::UpstreamFailure>> Caller::exchange_streamed(CallState& state,
+                                                                                http::Upstream& upstream) {
+  Outgoing& outgoing = state.outgoing;
   bool complete = false;
   net::Scope sending;
   sending.spawn(

@@ -65,6 +65,8 @@ class Caller {
                                                                                const WorkerInstance& instance,
                                                                                http::Upstream& upstream,
                                                                                Instant deadline);
+  [[nodiscard]] net::Task<std::expected<void, http::UpstreamFailure>> exchange_streamed(
+      CallState& state, http::Upstream& upstream);
   [[nodiscard]] Refusal fail_attempt(CallState& state, Attempt& attempt, net::IoError error);
   [[nodiscard]] Refusal fail_attempt(CallState& state, Attempt& attempt,
                                      const http::UpstreamFailure& failure);

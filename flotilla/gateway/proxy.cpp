@@ -80,19 +80,21 @@ net::Task<Streamed> stream_rest(http::Exchange& exchange, http::Upstream& upstre
   co_return Streamed::whole;
 }
 
-net::Task<> answer_live(const RequestContext& request, call::WorkerService& service, call::LiveAnswer& answer,
-                        StaleCopy copy) {
-  http::Exchange& exchange = request.exchange;
+enum class Begun : std::uint8_t { failed, whole, partly, partly_chunked };
+
+// Sends the head and what came with it. Not a coroutine: head and piece lie in the loop's read buffer, and
+// most answers end here.
+Begun begin_answer(http::Exchange& exchange, std::string_view service, call::LiveAnswer& answer,
+                   StaleCopy& copy) {
   http::Upstream& upstream = answer.upstream();
-  // No await from here to begin(): head and piece lie in the loop's read buffer.
   const auto piece = upstream.arrived_body();
   if (!piece) {
     answer.broken(exchange.loop().now());
     exchange.problem({.reason = Reason::bad_answer,
                       .detail = piece.error().detail,
-                      .service = service.service->name().value(),
+                      .service = service,
                       .effect = Effect::unknown});
-    co_return;
+    return Begun::failed;
   }
   const std::uint16_t status = answer.head().status;
   const bool head_only = exchange.request().method == http::Method::head;
@@ -128,21 +130,21 @@ net::Task<> answer_live(const RequestContext& request, call::WorkerService& serv
   } else {
     exchange.begin(status, out, *piece);
   }
-  if (!whole) {
-    const Streamed end =
-        co_await stream_rest(exchange, upstream, chunked, service.service->config().timeout, copy);
-    if (end != Streamed::whole) {
-      if (end == Streamed::service_broke) {
-        answer.broken(exchange.loop().now());  // a client that left or stopped reading is not its failure
-      }
-      exchange.abort();  // an answer that is not whole must not look whole
-      co_return;
-    }
+  return whole ? Begun::whole : chunked ? Begun::partly_chunked : Begun::partly;
+}
+
+// What begin_answer left to do.
+net::Task<bool> answer_rest(http::Exchange& exchange, call::LiveAnswer& answer, bool chunked, Duration gap,
+                            StaleCopy& copy) {
+  const Streamed end = co_await stream_rest(exchange, answer.upstream(), chunked, gap, copy);
+  if (end == Streamed::whole) {
+    co_return true;
   }
-  answer.finish(exchange.loop().now());
-  if (copy.wanted) {
-    request.caller.keep_stale(copy.key, copy.response);
+  if (end == Streamed::service_broke) {
+    answer.broken(exchange.loop().now());  // a client that left or stopped reading is not its failure
   }
+  exchange.abort();  // an answer that is not whole must not look whole
+  co_return false;
 }
 
 void answer_fallback(http::Exchange& exchange, const call::FallbackAnswer& answer) {
@@ -170,7 +172,7 @@ void answer_refusal(http::Exchange& exchange, const call::Refusal& refusal, std:
 net::Task<> proxy(const RequestContext& request, const ProxyAction& action, call::WorkerService& service) {
   http::Exchange& exchange = request.exchange;
   ProxyRequest outgoing(request, action);
-  if (!co_await outgoing.prepare()) {
+  if (exchange.request().framing.has_body() && !co_await outgoing.prepare()) {
     exchange.answer_failure(*outgoing.failure());
     co_return;
   }
@@ -189,7 +191,17 @@ net::Task<> proxy(const RequestContext& request, const ProxyAction& action, call
     if (copy.wanted) {
       copy.key = outgoing.stale_key();
     }
-    co_await answer_live(request, service, *live, std::move(copy));
+    const call::Service& called = *service.service;
+    const Begun begun = begin_answer(exchange, called.name().value(), *live, copy);
+    if (begun == Begun::failed ||
+        (begun != Begun::whole && !co_await answer_rest(exchange, *live, begun == Begun::partly_chunked,
+                                                        called.config().timeout, copy))) {
+      co_return;
+    }
+    live->finish(exchange.loop().now());
+    if (copy.wanted) {
+      request.caller.keep_stale(copy.key, copy.response);
+    }
   } else if (const call::FallbackAnswer* const fallback = answer.fallback()) {
     answer_fallback(exchange, *fallback);
   } else {

@@ -24,9 +24,6 @@ ProxyRequest::ProxyRequest(const RequestContext& request, const ProxyAction& act
 net::Task<bool> ProxyRequest::prepare() {
   http::Exchange& exchange = request_.exchange;
   const http::Framing& received = exchange.request().framing;
-  if (!received.has_body()) {
-    co_return true;
-  }
   auto piece = exchange.arrived_body();
   if (!piece) {
     failure_ = piece.error();

@@ -20,7 +20,7 @@ class ProxyRequest final : public call::Outgoing {
 
   ProxyRequest(const RequestContext& request, const ProxyAction& action);
 
-  // Takes in as much of the body as shall be replayable. False: the body failed (failure()).
+  // For a request with a body: takes in as much of it as shall be replayable. False: it failed (failure()).
   [[nodiscard]] net::Task<bool> prepare();
   [[nodiscard]] const std::optional<http::BodyFailure>& failure() const noexcept { return failure_; }
 

@@ -266,7 +266,7 @@ bool Channel::RecvAwaiter::await_suspend(std::coroutine_handle<> handle) noexcep
     state_.timed_out = true;
     return false;
   }
-  state_.reader = handle;
+  state_.wait_with(handle);
   state_.received = &result_;
   state_.reader_node = &ready_;
   waiting_ = true;

@@ -44,6 +44,10 @@ class ChannelState final : public EventSource {
   void on_deadline() noexcept;
   void interrupt(IoError error) noexcept;
   void arm_deadline() noexcept { loop.arm(timer, deadline); }
+  void wait_with(std::coroutine_handle<> waiting) noexcept {
+    reader = waiting;
+    touched_next_ = waiting.address();
+  }
 
   Loop& loop;
   int fd;

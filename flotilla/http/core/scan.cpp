@@ -106,7 +106,7 @@ __attribute__((target("avx2"))) void classify_avx2(const char* bytes, std::size_
 const ClassifyFunction kClassify = best_classifier();
 
 // Blocks classified ahead at most: a body may follow the head, and scanning it would be waste.
-constexpr std::size_t kBlocksAhead = 8;
+constexpr std::size_t kBlocksAhead = 4;
 
 // Classifies from `block` on; returns the first block that is not classified.
 std::size_t classify_ahead(std::string_view head, std::size_t block, HeadScan& scan) {

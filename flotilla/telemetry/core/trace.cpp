@@ -1,6 +1,8 @@
 #include "flotilla/telemetry/core/trace.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <span>
 
 namespace flotilla::telemetry {
@@ -29,11 +31,21 @@ bool read_hex(std::string_view text, std::span<std::uint8_t> out) noexcept {
   return true;
 }
 
-char* write_hex(std::span<const std::uint8_t> bytes, char* out) noexcept {
+// "00" "01" .. "ff": a trace id is written for every request.
+constexpr std::array<char, 512> kHexPairs = [] {
   constexpr std::string_view digits = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    pairs[2 * byte] = digits[byte / 16];
+    pairs[2 * byte + 1] = digits[byte % 16];
+  }
+  return pairs;
+}();
+
+char* write_hex(std::span<const std::uint8_t> bytes, char* out) noexcept {
   for (const std::uint8_t byte : bytes) {
-    *out++ = digits[byte >> 4U];
-    *out++ = digits[byte & 0xfU];
+    std::memcpy(out, &kHexPairs[std::size_t{2} * byte], 2);
+    out += 2;
   }
   return out;
 }
@@ -44,11 +56,9 @@ bool all_zero(std::span<const std::uint8_t> bytes) noexcept {
 
 void fill(std::span<std::uint8_t> id, Random& random) noexcept {
   do {  // an id of zeros means "none"
-    for (std::size_t i = 0; i < id.size(); i += 8) {
+    for (std::size_t i = 0; i < id.size(); i += sizeof(std::uint64_t)) {
       const std::uint64_t word = random.next();
-      for (std::size_t j = 0; j < 8; ++j) {
-        id[i + j] = static_cast<std::uint8_t>(word >> (8 * j));
-      }
+      std::memcpy(&id[i], &word, sizeof word);
     }
   } while (all_zero(id));
 }
