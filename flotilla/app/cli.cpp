@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "flotilla/app/cli_verbs.hpp"
 
@@ -15,6 +16,8 @@ struct Parsed {
   std::function<int()> run;
   std::string file = "flotilla.yaml";
   bool tour = false;
+  DemoPorts demo_ports;
+  std::uint16_t first_demo_port = 0;
   ClientOptions client;
   std::string output = "table";
   std::string action = "list";
@@ -30,7 +33,17 @@ void add_file_verbs(CLI::App& app, const Commands& commands, Parsed& parsed) {
 
   CLI::App* const demo = app.add_subcommand("demo", "the shop, the platform and a tour");
   demo->add_flag("--tour", parsed.tour, "play the tour unattended");
-  demo->callback([&] { parsed.run = [&] { return commands.demo(parsed.tour); }; });
+  CLI::Option* const ports =
+      demo->add_option(
+              "--ports-from", parsed.first_demo_port,
+              fmt::format("listen on {} ports from this one on, not on the default ones", DemoPorts::kSpan))
+          ->check(CLI::Range(1, 65536 - DemoPorts::kSpan));
+  demo->callback([&, ports] {
+    if (!ports->empty()) {
+      parsed.demo_ports = DemoPorts::from(parsed.first_demo_port);
+    }
+    parsed.run = [&] { return commands.demo(parsed.tour, parsed.demo_ports); };
+  });
 
   CLI::App* const check = app.add_subcommand("check", "validate a file");
   check->add_option("FILE", parsed.file, "the configuration file")->required();

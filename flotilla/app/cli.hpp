@@ -7,13 +7,15 @@
 #include <functional>
 #include <string>
 
+#include "flotilla/app/demo_ports.hpp"
+
 namespace flotilla::app {
 
 struct Commands {
   std::function<int(const std::string& file)> up;
   std::function<int(const std::string& file)> check;
   std::function<int()> schema;
-  std::function<int(bool tour)> demo;
+  std::function<int(bool tour, const DemoPorts& ports)> demo;
   std::string version;
 };
 

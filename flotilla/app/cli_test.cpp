@@ -30,7 +30,9 @@ Outcome run(std::vector<std::string> arguments) {
     return std::printf("check %s\n", file.c_str()) < 0 ? 2 : 1;
   };
   commands.schema = [] { return std::printf("{}\n") < 0 ? 1 : 0; };
-  commands.demo = [](bool tour) { return std::printf("demo %d\n", tour ? 1 : 0) < 0 ? 1 : 0; };
+  commands.demo = [](bool tour, const DemoPorts& ports) {
+    return std::printf("demo %d %d %d\n", tour ? 1 : 0, ports.gateway, ports.service(6)) < 0 ? 1 : 0;
+  };
   commands.version = "flotilla 1.2.3";
   std::vector<const char*> argv{"flotilla"};
   for (const std::string& argument : arguments) {
@@ -98,8 +100,9 @@ TEST(CommandLine, CallsTheCommandAndGivesItsCode) {
       {{"up", "a.yaml"}, 0, "up a.yaml\n"},
       {{"check", "b"}, 1, "check b\n"},
       {{"schema"}, 0, "{}\n"},
-      {{"demo"}, 0, "demo 0\n"},
-      {{"demo", "--tour"}, 0, "demo 1\n"},
+      {{"demo"}, 0, "demo 0 8000 9107\n"},
+      {{"demo", "--tour"}, 0, "demo 1 8000 9107\n"},
+      {{"demo", "--ports-from", "65525"}, 0, "demo 0 65525 65535\n"},
       {{"version"}, 0, "flotilla 1.2.3\n"},
   };
   for (const auto& c : cases) {
@@ -115,6 +118,7 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
                                                     {"fly"},
                                                     {"check"},
                                                     {"up", "a", "b"},
+                                                    {"demo", "--ports-from", "65526"},
                                                     {"up", "--admin", "http://x"},
                                                     {"services", "show"},
                                                     {"services", "-o", "xml"},

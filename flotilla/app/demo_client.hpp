@@ -1,13 +1,16 @@
-// Requests of the demo's tour, as blocking calls that tell how long they took.
+// Requests of the demo, each on a connection of its own, with how long it took.
+//
+// Threads: the loop's. Limits: an answer is waited for for at most ten seconds.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "flotilla/base/error.hpp"
 #include "flotilla/base/time.hpp"
 #include "flotilla/http/core/message.hpp"
+#include "flotilla/net/loop.hpp"
+#include "flotilla/net/task.hpp"
 
 namespace flotilla::app {
 
@@ -18,14 +21,15 @@ struct DemoAnswer {
 };
 
 struct DemoRequest {
-  std::uint16_t port = 8000;
+  std::uint16_t port = 0;
   std::string method = "GET";
   std::string target = "/";
   std::string body = {};
+  std::string idempotency_key = {};  // empty: none
 };
 
-[[nodiscard]] DemoAnswer ask(const DemoRequest& request);
+[[nodiscard]] net::Task<DemoAnswer> ask(net::Loop& loop, DemoRequest request);
 // All at once; answers in the order of the requests.
-[[nodiscard]] std::vector<DemoAnswer> ask_all(const std::vector<DemoRequest>& requests);
+[[nodiscard]] net::Task<std::vector<DemoAnswer>> ask_all(net::Loop& loop, std::vector<DemoRequest> requests);
 
 }  // namespace flotilla::app

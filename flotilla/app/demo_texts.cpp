@@ -1,0 +1,89 @@
+#include "flotilla/app/demo_texts.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace flotilla::app {
+namespace {
+
+// @NAME@ stands for a port: the file's own braces leave no room for a format string.
+constexpr std::string_view kFile = R"yaml(flotilla: 1
+admin:    { listen: 127.0.0.1:@ADMIN@ }
+registry: { listen: 127.0.0.1:@REGISTRY@ }
+
+defaults:
+  timeout: 5s
+  circuit_breaker: { failures: 5, reset: 2s }
+
+services:
+  user-service: {}
+  order-service: { bulkhead: { concurrent: 200 } }
+  payment-service: { timeout: 1s, bulkhead: { concurrent: 50, queue: 50, wait: 100ms } }
+  shipping-service: {}
+  notification-service: {}
+  recommendation-service: {}
+  monolith: {}
+
+gateways:
+  public:
+    listen: 127.0.0.1:@GATEWAY@
+    routes:
+      - GET /users/{id}: user-service
+      - GET,POST /orders: order-service
+      - GET /orders/{id}: order-service
+      - POST /charges: payment-service
+      - GET /payments: payment-service
+      - GET /api/dashboard/user/{id}: { compose: dashboard }
+      - match: { path: /legacy/** }
+        proxy: { service: monolith, strip_prefix: /legacy }
+  mobile:
+    listen: 127.0.0.1:@MOBILE@
+    routes:
+      - GET /dashboard/{id}: { compose: dashboard, only: [user, orders], shape: "{user: (.user|{id,name}), order_count: (.orders|length)}" }
+
+compositions:
+  dashboard:
+    user:            { call: "GET user-service/users/{id}" }
+    orders:          { call: "GET order-service/orders?user_id={id}", optional: true, default: [], timeout: 300ms }
+    payments:        { call: "GET payment-service/payments?user_id={id}", optional: true, default: [] }
+    notifications:   { call: "GET notification-service/notifications?user_id={id}", optional: true, default: [] }
+    recommendations: { call: "GET recommendation-service/recs?user_id={id}", optional: true, default: [] }
+)yaml";
+
+constexpr std::string_view kGuide = R"(
+A tour, in another terminal (docs/demo.md explains each step; flotilla demo --tour plays it):
+
+  curl http://127.0.0.1:@GATEWAY@/users/123                  a lookup; the gateway found user-service by name
+  curl http://127.0.0.1:@GATEWAY@/api/dashboard/user/123     five services in one answer
+  curl http://127.0.0.1:@MOBILE@/dashboard/123              the mobile shape of it
+  curl -X POST http://127.0.0.1:@PAYMENT@/_control -d '{"hang":true}'     payment hangs;
+  for i in 1 2 3 4 5 6; do curl -X POST http://127.0.0.1:@GATEWAY@/charges -d '{"order":"a","amount":1}'; done
+  flotilla breakers --admin http://127.0.0.1:@ADMIN@         its breaker is open; lookups are as fast as before
+  curl -X POST http://127.0.0.1:@PAYMENT@/_control -d '{}'   it recovers, a probe closes the breaker
+  curl http://127.0.0.1:@ADMIN@/metrics                    what happened, in numbers
+
+Ctrl-C ends everything.
+)";
+
+std::string with_ports(std::string_view text, const DemoPorts& ports) {
+  std::string filled(text);
+  for (const auto& [name, port] : {std::pair{"@ADMIN@", ports.admin},
+                                   {"@REGISTRY@", ports.registry},
+                                   {"@GATEWAY@", ports.gateway},
+                                   {"@MOBILE@", ports.mobile},
+                                   {"@PAYMENT@", ports.service(2)}}) {
+    const std::string number = fmt::to_string(port);
+    for (std::size_t at = 0; (at = filled.find(name, at)) != std::string::npos;) {
+      filled.replace(at, std::string_view(name).size(), number);
+    }
+  }
+  return filled;
+}
+
+}  // namespace
+
+std::string demo_file(const DemoPorts& ports) { return with_ports(kFile, ports); }
+std::string demo_guide(const DemoPorts& ports) { return with_ports(kGuide, ports); }
+
+}  // namespace flotilla::app
