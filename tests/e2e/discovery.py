@@ -5,7 +5,8 @@ import sys
 
 import consul
 
-from kit import (AsyncClient, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until)
+from kit import (SLOWDOWN, AsyncClient, Backend, Flotilla, ask, case, check, check_equal, check_problem, main,
+                 wait_until)
 
 GATEWAY, ADMIN, REGISTRY, FIRST = 21200, 21201, 21202, 21210
 CONFIG = f"""
@@ -47,8 +48,8 @@ def nothing_is_registered_yet(client, _):
 def what_registers_is_called_through_the_gateway(client, backends):
     register(client, backends[0])
     # As with Consul, an instance with a check is critical until the check has passed.
-    wait_until(lambda: passing(client) == ["user-1"], "the registry shows it as passing", timeout=3)
-    answer = wait_until(lambda: (a := ask(GATEWAY, "GET", "/users/123")).status == 200 and a, "the gateway calls it", 1)
+    wait_until(lambda: passing(client) == ["user-1"], "the registry shows it as passing", timeout=3 * SLOWDOWN)
+    answer = wait_until(lambda: (a := ask(GATEWAY, "GET", "/users/123")).status == 200 and a, "the gateway calls it", 1 * SLOWDOWN)
     check_equal(answer.json(), {"service": "user-1", "method": "GET", "target": "/users/123"}, "the answer")
 
 
@@ -56,7 +57,7 @@ def what_registers_is_called_through_the_gateway(client, backends):
 def what_registers_without_a_check_is_called_at_once(client, backends):
     register(client, backends[1], check_it=False)
     check_equal(passing(client), ["user-1", "user-2"], "instances")
-    wait_until(lambda: answering() == {"user-1", "user-2"}, "both are called", timeout=1)
+    wait_until(lambda: answering() == {"user-1", "user-2"}, "both are called", timeout=1 * SLOWDOWN)
 
 
 @case
@@ -79,7 +80,7 @@ def a_blocking_query_returns_when_something_registers(client, backends):
         waiting = asyncio.to_thread(consul.Consul(port=REGISTRY).health.service, "user-service", index=index, wait="30s")
         task = asyncio.ensure_future(waiting)
         await asyncio.to_thread(register, client, backends[2], False)
-        return await asyncio.wait_for(task, 5)
+        return await asyncio.wait_for(task, 5 * SLOWDOWN)
 
     later, services = asyncio.run(both())
     check(int(later) > int(index), f"the index does not grow: {index} {later}")
@@ -90,7 +91,7 @@ def a_blocking_query_returns_when_something_registers(client, backends):
 def what_deregisters_is_called_no_more(client, backends):
     wait_until(lambda: answering() == {"user-1", "user-2", "user-3"}, "all three are called")
     client.agent.service.deregister("user-3")
-    wait_until(lambda: "user-3" not in answering(), "it is called no more", timeout=2)
+    wait_until(lambda: "user-3" not in answering(), "it is called no more", timeout=2 * SLOWDOWN)
     backends[2].forget()
     check_equal(answering(60), {"user-1", "user-2"}, "who answers")
     check(not backends[2].requests, "it is still called")
@@ -100,10 +101,10 @@ def what_deregisters_is_called_no_more(client, backends):
 def what_fails_its_check_leaves_and_comes_back(client, backends):
     backends[0].health = 503
     wait_until(lambda: passing(client) == ["user-2"], "the failing one leaves the registry")
-    wait_until(lambda: answering() == {"user-2"}, "the gateway calls the other", timeout=2)
+    wait_until(lambda: answering() == {"user-2"}, "the gateway calls the other", timeout=2 * SLOWDOWN)
     backends[0].health = 200
     wait_until(lambda: passing(client) == ["user-1", "user-2"], "it comes back")
-    wait_until(lambda: answering() == {"user-1", "user-2"}, "the gateway calls both", timeout=2)
+    wait_until(lambda: answering() == {"user-1", "user-2"}, "the gateway calls both", timeout=2 * SLOWDOWN)
 
 
 @case
@@ -151,7 +152,7 @@ def killing_an_instance_under_load_fails_no_get(client, backends):
 def when_the_last_one_dies_nothing_is_sent(client, backends):
     for backend in backends:
         client.agent.service.deregister(backend.name)
-    wait_until(lambda: ask(GATEWAY, "GET", "/users/1").get("Flotilla-Error") == "no-instance", "no instance is left", 2)
+    wait_until(lambda: ask(GATEWAY, "GET", "/users/1").get("Flotilla-Error") == "no-instance", "no instance is left", 2 * SLOWDOWN)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("FLOTILLA", str(ROOT / "build" / "flotilla"))
-PATIENCE = 10.0  # seconds until something that should happen soon counts as not happening
+# Set by CTest for a program built with a sanitizer: it is slower, and its memory is not its own measure.
+SANITIZED = os.environ.get("FLOTILLA_SANITIZED", "") != ""
+SLOWDOWN = 5 if SANITIZED else 1  # what a bound in seconds is multiplied with
+PATIENCE = 10.0 * SLOWDOWN  # seconds until something that should happen soon counts as not happening
 
 
 # --- checks -------------------------------------------------------------------------------------------
@@ -480,21 +483,26 @@ class Flotilla:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, kind, *_):
+        code = self.stop()
+        # An exception on its way says more; the SystemExit of a script's end is none.
+        check(code == 0 or (kind is not None and issubclass(kind, Exception)), f"the program ended with {code}")
 
     def stop(self):
-        """Ends it, and says its exit code. A program that was already dead has crashed."""
+        """Ends it, and says its exit code: not 0 if it crashed, could not end, or a sanitizer found something."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(15 * SLOWDOWN)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
         code = self.process.returncode
         if code not in (0, None) and self.output.exists():
-            print(f"the program ended with {code}; its last words:\n{self.said()[-2000:]}", flush=True)
+            said = self.said()
+            finding = said.find("Sanitizer")
+            said = said[-2000:] if finding < 0 else said[max(0, finding - 200):][:20000]
+            print(f"the program ended with {code}; its last words:\n{said}", flush=True)
         self.folder.cleanup()
         return code
 

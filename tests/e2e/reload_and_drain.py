@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-from kit import (PROGRAM, Answer, AsyncClient, Backend, Flotilla, Wire, ask, case, check, check_equal, check_problem,
-                 main, wait_until)
+from kit import (PATIENCE, PROGRAM, SLOWDOWN, Answer, AsyncClient, Backend, Flotilla, Wire, ask, case, check,
+                 check_equal, check_problem, main, wait_until)
 
 GATEWAY, ADMIN, SERVICE = 21500, 21501, 21510
 
@@ -66,7 +66,7 @@ class Load:
             await asyncio.to_thread(meanwhile)
         finally:
             self.ended = not self.draining
-            await asyncio.wait_for(asyncio.gather(*clients), 20)
+            await asyncio.wait_for(asyncio.gather(*clients), 2 * PATIENCE)
 
     def check(self):
         check(not self.faults, f"{len(self.faults)} requests lost, {self.answered} answered: {self.faults[:5]}")
@@ -140,7 +140,7 @@ def a_shutdown_under_load_loses_nothing(backend):
         def stop():
             load.draining = True
             flotilla.process.send_signal(signal.SIGTERM)
-            wait_until(lambda: flotilla.process.poll() is not None, "it ends", timeout=12)
+            wait_until(lambda: flotilla.process.poll() is not None, "it ends", timeout=12 * SLOWDOWN)
 
         asyncio.run(load.run(stop))
         load.check()
@@ -165,7 +165,7 @@ def a_shutdown_waits_for_what_runs(backend):
             answer = wire.response()
             check(answer is not None, "the request that ran was dropped")
             check_equal((answer.json(), answer.get("Connection")), ("slow", "close"), "its answer")
-        wait_until(lambda: flotilla.process.poll() is not None, "it ends once that is answered", timeout=3)
+        wait_until(lambda: flotilla.process.poll() is not None, "it ends once that is answered", timeout=3 * SLOWDOWN)
     finally:
         code = flotilla.stop()
     check_equal(code, 0, "the exit code")
@@ -174,7 +174,7 @@ def a_shutdown_waits_for_what_runs(backend):
 @case
 def a_second_process_on_a_taken_port_is_refused(_):
     with Flotilla(config("v0"), ADMIN) as flotilla:
-        second = subprocess.run([PROGRAM, "up", str(flotilla.file)], capture_output=True, text=True, timeout=10)
+        second = subprocess.run([PROGRAM, "up", str(flotilla.file)], capture_output=True, text=True, timeout=PATIENCE)
         check_equal(second.returncode, 1, "the exit code")
         check(str(GATEWAY) in second.stderr or str(ADMIN) in second.stderr, f"the address is not named: {second.stderr}")
         check_equal(marker(), "v0", "the first one")
@@ -204,15 +204,15 @@ def check_names_every_fault_with_its_place(_):
         faults = []
         for name, (text, place, word) in BAD_FILES.items():
             file.write_text(text)
-            done = subprocess.run([PROGRAM, "check", str(file)], capture_output=True, text=True, timeout=10)
+            done = subprocess.run([PROGRAM, "check", str(file)], capture_output=True, text=True, timeout=PATIENCE)
             if done.returncode != 1 or f"{file}{place}" not in done.stderr or word not in done.stderr:
                 faults.append(f"{name}: exit {done.returncode}, {done.stderr!r}, wanted {place} {word}")
         check(not faults, "\n  ".join(["", *faults]))
         file.write_text(config("v0"))
-        check_equal(subprocess.run([PROGRAM, "check", str(file)], capture_output=True, timeout=10).returncode, 0, "a good file")
-        missing = subprocess.run([PROGRAM, "check", os.path.join(folder, "none.yaml")], capture_output=True, text=True, timeout=10)
+        check_equal(subprocess.run([PROGRAM, "check", str(file)], capture_output=True, timeout=PATIENCE).returncode, 0, "a good file")
+        missing = subprocess.run([PROGRAM, "check", os.path.join(folder, "none.yaml")], capture_output=True, text=True, timeout=PATIENCE)
         check_equal((missing.returncode, "none.yaml" in missing.stderr), (1, True), "a file that is not there")
-        check_equal(subprocess.run([PROGRAM, "chekc"], capture_output=True, timeout=10).returncode, 2, "wrong usage")
+        check_equal(subprocess.run([PROGRAM, "chekc"], capture_output=True, timeout=PATIENCE).returncode, 2, "wrong usage")
 
 
 if __name__ == "__main__":

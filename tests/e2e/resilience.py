@@ -3,11 +3,12 @@ bulkheads and limits refuse at once, fallbacks answer."""
 import asyncio
 import sys
 
-from kit import (Answer, AsyncClient, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, percentile,
-                 wait_until)
+from kit import (PATIENCE, SLOWDOWN, Answer, AsyncClient, Backend, Flotilla, ask, case, check, check_equal,
+                 check_problem, main, percentile, wait_until)
 
 GATEWAY, ADMIN, FIRST = 21400, 21401, 21410
-RESET = 1.5  # seconds
+RESET = 1.5 * SLOWDOWN  # seconds, during which 200 refusals are measured
+TIMEOUT = 1 * SLOWDOWN  # seconds, during which the other services are measured
 CONFIG = f"""
 admin: {{ listen: 127.0.0.1:{ADMIN} }}
 services:
@@ -15,7 +16,7 @@ services:
   order-service:   {{ url: "http://127.0.0.1:{FIRST + 1}" }}
   payment-service:
     url: http://127.0.0.1:{FIRST + 2}
-    timeout: 1s
+    timeout: {TIMEOUT}s
     circuit_breaker: {{ failures: 5, reset: {RESET * 1000:.0f}ms }}
   narrow:    {{ url: "http://127.0.0.1:{FIRST + 3}", bulkhead: {{ concurrent: 10 }} }}
   waiting:   {{ url: "http://127.0.0.1:{FIRST + 3}", bulkhead: {{ concurrent: 2, queue: 4, wait: 5s }} }}
@@ -86,7 +87,7 @@ def a_hanging_payment_slows_nobody_else(services, flotilla):
     check(hung == 100, f"only {hung} charges still hung when the others had been measured")
     check_equal({(status, message.get("Flotilla-Error")) for status, message, _ in answers}, {(504, "timeout")}, "charges")
     # The clients and the services are Python on the same cores: a floor for their noise.
-    check(meanwhile < 2 * calm + 0.005, f"p99 of the others: {calm * 1000:.1f} ms calm, {meanwhile * 1000:.1f} ms meanwhile")
+    check(meanwhile < 2 * calm + 0.005 * SLOWDOWN, f"p99 of the others: {calm * 1000:.1f} ms calm, {meanwhile * 1000:.1f} ms meanwhile")
     return f"p99 {calm * 1000:.1f} ms calm, {meanwhile * 1000:.1f} ms beside 100 hanging charges"
 
 
@@ -113,7 +114,7 @@ def an_open_breaker_fails_fast(services, flotilla):
         check_equal((problem["service"], problem["effect"]), ("payment-service", "none"), "service and effect")
         check(1 <= int(answer.get("Retry-After", "0")) <= RESET + 1, f"Retry-After: {answer.get('Retry-After')}")
     check(not payment.requests, "the service was called all the same")
-    check(median < 0.005, f"a refusal takes {median * 1000:.1f} ms")
+    check(median < 0.005 * SLOWDOWN, f"a refusal takes {median * 1000:.1f} ms")
     check(flotilla.metric("flotilla_call_refusals_total", service="payment-service", reason="circuit-open") >= 200, "refusals are not counted")
     return f"median {median * 1000:.2f} ms"
 
@@ -132,7 +133,7 @@ def it_probes_and_opens_again_while_the_service_hangs(services, flotilla):
                 return status, message.get("Flotilla-Error")
             await asyncio.sleep(0.02)
 
-    check_equal(asyncio.run(asyncio.wait_for(probe(), 10)), (504, "timeout"), "the probe")
+    check_equal(asyncio.run(asyncio.wait_for(probe(), PATIENCE)), (504, "timeout"), "the probe")
     check_equal(len(payment.requests), 1, "one probe, and no more")
     check_equal(flotilla.breaker("payment-service")["state"], "open", "the breaker after a probe that failed")
 

@@ -5,7 +5,8 @@ import os
 import socket
 import sys
 
-from kit import Answer, Backend, Flotilla, Wire, ask, case, check, check_equal, check_problem, main, wait_until
+from kit import (PATIENCE, SLOWDOWN, Answer, Backend, Flotilla, Wire, ask, case, check, check_equal, check_problem, main,
+                 wait_until)
 
 GATEWAY, ADMIN, SERVICE, NOBODY = 21100, 21101, 21102, 21103
 CONFIG = f"""
@@ -252,12 +253,12 @@ def pipelined_requests_are_answered_in_order(backend, _):
 def a_websocket_is_a_tunnel(_, __):
     key = base64.b64encode(os.urandom(16)).decode()
     with socket.create_server(("127.0.0.1", NOBODY)) as listener, Wire(GATEWAY) as wire:
-        listener.settimeout(10)
+        listener.settimeout(PATIENCE)
         wire.request("GET", "/dead/ws", [("Connection", "Upgrade"), ("Upgrade", "websocket"),
                                          ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", key)])
         service, _ = listener.accept()
         with service:
-            service.settimeout(10)
+            service.settimeout(PATIENCE)
             head = b""
             while b"\r\n\r\n" not in head:
                 head += service.recv(65536)
@@ -294,7 +295,7 @@ def a_client_that_leaves_ends_its_call(backend, flotilla):
     with Wire(GATEWAY) as wire:
         wire.request("GET", "/echo/x")
         wait_until(lambda: backend.requests, "the request arrives")
-    wait_until(lambda: backend.abandoned == 1, "the service sees its caller leave", timeout=3)
+    wait_until(lambda: backend.abandoned == 1, "the service sees its caller leave", timeout=3 * SLOWDOWN)
     wait_until(lambda: flotilla.metric("flotilla_requests_total", **{"class": "cancelled"}), "it is counted as cancelled")
 
 
