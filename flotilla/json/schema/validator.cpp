@@ -216,7 +216,10 @@ bool Validator::check(const Contains& rule, const Site& site) {
   if (matching >= rule.least && matching <= rule.most) {
     return true;
   }
-  return fail(site, [&] { return describe(rule, matching); });
+  const bool few = matching < rule.least;
+  const std::string_view keyword = !few ? "maxContains" : rule.least == 1 ? "contains" : "minContains";
+  return fail({.node = site.node, .keyword = keyword, .value = site.value, .place = site.place},
+              [&] { return describe(rule, matching); });
 }
 
 bool Validator::check(const Required& rule, const Site& site) {
