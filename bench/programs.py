@@ -19,7 +19,7 @@ def pinned(core, command):
 
 
 def wait_for(port, path, process, name, log):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if process.poll() is not None:
             sys.exit(f"{name} ended with {process.returncode} before it served:\n{log.read_text()}")

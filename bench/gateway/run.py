@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """CPU time per proxied HTTP/1.1 request: Flotilla beside nginx and HAProxy.
 
-    ./dev bench gateway [--rounds 5] [--seconds 8] [--connections 64,512] [--only nginx,haproxy,flotilla]
+    ./dev bench gateway [--rounds 5] [--seconds 8] [--connections 64,512] [--only nginx,haproxy,flotilla,relay]
+    ./dev bench gateway --routes 10,100000
 
 Method: each proxy has one worker, pinned to core 1; wrk and one cheap backend (a fixed 1 KiB JSON) share core 0. In each
 round every proxy is measured in turn, so that a slow minute of the machine hits all alike; the figures are medians over
 the rounds, with the smallest and largest. CPU time is what the kernel charged to the proxy's processes (utime + stime of
 /proc/PID/stat, all threads), over the requests that wrk counted. nginx and HAProxy do nothing but forward; Flotilla runs
-with breaker, bulkhead, retry budget, rate limit and metrics on. Everything listens on loopback, in a temporary folder.
+with breaker, bulkhead, retry budget, rate limit and metrics on. `relay` is the floor: a program that passes bytes on
+unread, with the system calls that no proxy can do without; what lies between it and a proxy is that proxy's own work.
+With --routes, Flotilla alone is measured, once per number of routes, with requests spread evenly over all of them.
+Everything listens on loopback, in a temporary folder.
 """
 
 import argparse
@@ -23,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from programs import Programs, find, pinned  # noqa: E402
 
 BACKEND_PORT = 19080
-PORTS = {"nginx": 19081, "haproxy": 19082, "flotilla": 19083}
+PORTS = {"nginx": 19081, "haproxy": 19082, "flotilla": 19083, "relay": 19085}
 ADMIN_PORT = 19084
+FIRST_ROUTES_PORT = 19100
 LOAD_CORE, PROXY_CORE = 0, 1
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -89,7 +94,17 @@ gateways:
   public:
     listen: 127.0.0.1:{port}
     routes:
-      - /**: backend
+{routes}
+"""
+
+# One request for each route in turn, in an order that no cache can guess: steps of a number that shares no factor
+# with powers of ten.
+SPREAD = """
+local at = 0
+request = function()
+  at = (at + 7919) % {routes}
+  return wrk.format("GET", "/team-" .. at % 97 .. "/service-" .. at .. "/items/42")
+end
 """
 
 
@@ -112,45 +127,58 @@ def cpu_seconds(pid):
 
 
 def start_proxy(programs, name, arguments):
-    values = {"folder": programs.folder, "port": PORTS[name], "backend": BACKEND_PORT, "admin": ADMIN_PORT}
-    template = {"nginx": NGINX, "haproxy": HAPROXY, "flotilla": FLOTILLA}[name]
-    config = programs.folder / {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "flotilla": "flotilla.yaml"}[name]
+    values = {"folder": programs.folder, "port": PORTS[name], "backend": BACKEND_PORT}
+    if name == "flotilla":
+        return start_flotilla(programs, name, arguments, PORTS[name], ADMIN_PORT, "      - /**: backend")
+    if name == "relay":
+        relay = str((arguments.build / "bench_relay").resolve())
+        return programs.start(name, PROXY_CORE, [relay, str(PORTS[name]), str(BACKEND_PORT)], PORTS[name])
+    template, file = {"nginx": (NGINX, "nginx.conf"), "haproxy": (HAPROXY, "haproxy.cfg")}[name]
+    config = programs.folder / file
     config.write_text(template.format(**values))
     command = {
         "nginx": [find("nginx"), "-p", str(programs.folder), "-c", str(config)],
         "haproxy": [find("haproxy"), "-db", "-f", str(config)],
-        "flotilla": [str(arguments.flotilla), "up", str(config)],
     }[name]
     return programs.start(name, PROXY_CORE, command, PORTS[name])
 
 
-def load(port, connections, seconds):
+def start_flotilla(programs, name, arguments, port, admin, routes, path="/users/42"):
+    config = programs.folder / f"{name}.yaml"
+    config.write_text(FLOTILLA.format(port=port, admin=admin, backend=BACKEND_PORT, routes=routes))
+    return programs.start(name, PROXY_CORE, [str(arguments.flotilla), "up", str(config)], port, path)
+
+
+def load(port, connections, seconds, script=None):
     """(requests, errors) of a wrk run; every answer that is not 2xx or 3xx is an error, and so is a broken connection."""
-    command = pinned(LOAD_CORE, [find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/users/42"])
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = pinned(LOAD_CORE, [find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"])
+    command += ["-s", str(script)] if script else []
+    output = subprocess.run([*command, f"http://127.0.0.1:{port}/users/42"], capture_output=True, text=True, check=True).stdout
     requests = int(re.search(r"(\d+) requests in", output).group(1))
     errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", output))
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     return requests, errors + (int(refused.group(1)) if refused else 0)
 
 
-def measure(pid, port, connections, seconds):
+def measure(pid, port, connections, seconds, script=None):
     """(microseconds of CPU per request, requests per second, errors)."""
     before = cpu_seconds(pid)
-    requests, errors = load(port, connections, seconds)
+    requests, errors = load(port, connections, seconds, script)
     spent = cpu_seconds(pid) - before
     return spent * 1e6 / max(requests, 1), requests / seconds, errors
 
 
 def report(connections, results):
-    peers = [statistics.median(r[0] for r in results[name]) for name in ("nginx", "haproxy") if name in results]
-    better = min(peers, default=None)
-    print(f"\n{connections} connections{'':8}us CPU/request (min..max)      requests/s    ratio to the better peer    errors")
+    medians = {name: statistics.median(r[0] for r in rounds) for name, rounds in results.items()}
+    if "nginx" in medians or "haproxy" in medians:
+        better, to = min(medians[name] for name in ("nginx", "haproxy") if name in medians), "the better peer"
+    else:
+        to, better = next(iter(medians.items()))
+    print(f"\n{connections} connections{'':8}us CPU/request (min..max)      requests/s    ratio to {to:15}    errors")
     for name, rounds in results.items():
         cpu = [r[0] for r in rounds]
-        median = statistics.median(cpu)
-        ratio = f"{median / better:.2f}" if better else "-"
-        print(f"  {name:16}{median:12.2f}  ({min(cpu):.2f}..{max(cpu):.2f}){statistics.median(r[1] for r in rounds):17,.0f}"
+        ratio = f"{medians[name] / better:.2f}"
+        print(f"  {name:16}{medians[name]:12.2f}  ({min(cpu):.2f}..{max(cpu):.2f}){statistics.median(r[1] for r in rounds):17,.0f}"
               f"{ratio:>20}{sum(r[2] for r in rounds):18}")
 
 
@@ -161,10 +189,12 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=8, help="of load, per measurement")
     parser.add_argument("--connections", default="64,512")
-    parser.add_argument("--only", default="nginx,haproxy,flotilla", help="which proxies, with commas between")
+    parser.add_argument("--only", default="nginx,haproxy,flotilla,relay", help="which proxies, with commas between")
+    parser.add_argument("--routes", default="", help="numbers of routes, with commas between: compare Flotilla with itself")
     arguments = parser.parse_args()
     arguments.flotilla = (arguments.flotilla or arguments.build / "flotilla").resolve()
     arguments.only = arguments.only.split(",")
+    arguments.routes = [int(n) for n in arguments.routes.split(",") if n]
     arguments.connections = [int(n) for n in arguments.connections.split(",")]
     unknown = set(arguments.only) - set(PORTS)
     if unknown:
@@ -176,24 +206,45 @@ def parse_arguments():
     return arguments
 
 
+def rounds_of(arguments, connections, targets):
+    """Per name of `targets` {name: (pid, port, script)}: its measurements, one per round, taken in turns."""
+    results = {name: [] for name in targets}
+    for _, port, script in targets.values():  # connections are opened and code is warm before anything counts
+        load(port, connections, 1, script)
+    for number in range(arguments.rounds):
+        order = list(targets.items())
+        shift = number % len(order)  # nobody is always the one after the idle pause
+        for name, (pid, port, script) in order[shift:] + order[:shift]:
+            results[name].append(measure(pid, port, connections, arguments.seconds, script))
+        print(f"  round {number + 1} of {arguments.rounds} at {connections} connections", file=sys.stderr)
+    return results
+
+
+def routes_targets(programs, arguments):
+    """One Flotilla per number of routes, each with the load that asks for all of them."""
+    targets = {}
+    for i, count in enumerate(arguments.routes):
+        name, port = f"{count} routes", FIRST_ROUTES_PORT + 2 * i
+        routes = "\n".join(f"      - GET /team-{n % 97}/service-{n}/items/{{id}}: backend" for n in range(count))
+        script = programs.folder / f"{count}.lua"
+        script.write_text(SPREAD.format(routes=count))
+        pid = start_flotilla(programs, f"routes-{count}", arguments, port, port + 1, routes, "/team-0/service-0/items/42")
+        targets[name] = (pid, port, script)
+    return targets
+
+
 def main():
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="flotilla-bench-") as folder, Programs(Path(folder)) as programs:
         Path(folder).chmod(0o755)  # nginx's worker drops to another user
         backend = str((arguments.build / "bench_backend").resolve())
         programs.start("backend", LOAD_CORE, [backend, str(BACKEND_PORT), "1024"], BACKEND_PORT)
-        pids = {name: start_proxy(programs, name, arguments) for name in arguments.only}
+        if arguments.routes:
+            targets = routes_targets(programs, arguments)
+        else:
+            targets = {name: (start_proxy(programs, name, arguments), PORTS[name], None) for name in arguments.only}
         for connections in arguments.connections:
-            results = {name: [] for name in pids}
-            for name, pid in pids.items():  # connections are opened and code is warm before anything counts
-                load(PORTS[name], connections, 1)
-            for number in range(arguments.rounds):
-                order = list(pids.items())
-                shift = number % len(order)  # nobody is always the one after the idle pause
-                for name, pid in order[shift:] + order[:shift]:
-                    results[name].append(measure(pid, PORTS[name], connections, arguments.seconds))
-                print(f"  round {number + 1} of {arguments.rounds} at {connections} connections", file=sys.stderr)
-            report(connections, results)
+            report(connections, rounds_of(arguments, connections, targets))
 
 
 if __name__ == "__main__":

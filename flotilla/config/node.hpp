@@ -17,9 +17,9 @@
 
 namespace flotilla::config {
 
-inline constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kMostBytes = std::size_t{32} << 20;  // some 100,000 routes
 inline constexpr std::size_t kMostDepth = 32;
-inline constexpr std::size_t kMostNodes = 200'000;                  // keys, values, lists, mappings
+inline constexpr std::size_t kMostNodes = 1'000'000;                // keys, values, lists, mappings
 inline constexpr std::size_t kMostExpanded = std::size_t{4} << 20;  // bytes that all ${...} bring in
 
 // Line and column count from 1.
