@@ -51,6 +51,7 @@ WRAPPED_BY = {
     "yaml-cpp/": ["config"],
     "simdjson.h": ["json"],
     "ares": ["net"],
+    "sqlite3.h": ["journal"],
 }
 
 RETURN_EFFECT = "return the effect as a value and let the shell outside core/ do it"

@@ -137,7 +137,8 @@ class Journal {
   [[nodiscard]] net::Task<Result<Page>> read(CategoryQuery query);
 
   // Waits until the category or class has a record after `after`, or the deadline passes: then false. The
-  // answer is at once when there is one already. Errors: limit (too many wait).
+  // answer is at once when there is one already, or when `after` lies so far back that memory cannot tell:
+  // then reading does. Errors: limit (too many wait).
   [[nodiscard]] net::Task<Result<bool>> wait(RecordClass record_class, std::string category, Position after,
                                              Instant deadline);
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "flotilla/journal/memory_journal.hpp"
+#include "flotilla/journal/sqlite_journal.hpp"
 #include "flotilla/journal/subscription.hpp"
 #include "flotilla/journal/test_support.hpp"
 #include "flotilla/net/loop.hpp"
@@ -29,14 +30,28 @@ using testing::IsEmpty;
 
 struct Store {
   std::string_view name;
-  std::unique_ptr<Journal> (*open)();
+  std::unique_ptr<Journal> (*open)(const test::Directory&);
 };
 
-std::unique_ptr<Journal> open_memory() { return std::make_unique<MemoryJournal>(test::vocabulary()); }
+std::unique_ptr<Journal> open_memory(const test::Directory&) {
+  return std::make_unique<MemoryJournal>(test::vocabulary());
+}
+std::unique_ptr<Journal> open_sqlite(const test::Directory& directory) {
+  return SqliteJournal::open({.path = directory.file("journal.db"), .vocabulary = test::vocabulary()})
+      .value();
+}
+
+// Without records in memory, so that every page comes from the file.
+std::unique_ptr<Journal> open_sqlite_cold(const test::Directory& directory) {
+  return SqliteJournal::open(
+             {.path = directory.file("journal.db"), .vocabulary = test::vocabulary(), .tail_records = 0})
+      .value();
+}
 
 class JournalContract : public testing::TestWithParam<Store> {
  protected:
-  std::unique_ptr<Journal> owner_ = GetParam().open();
+  test::Directory directory_;
+  std::unique_ptr<Journal> owner_ = GetParam().open(directory_);
   Journal& journal_ = *owner_;
 
   // Runs `body` on a loop until it ends.
@@ -265,6 +280,7 @@ TEST_P(JournalContract, APageIsBoundedByBytesButHoldsOneRecordAtLeast) {
       test::read(journal_, CategoryQuery{RecordClass::topic, "t", {}, {.bytes = 1}}).value();
   EXPECT_EQ(in_category.records.size(), 1U);
   EXPECT_EQ(in_category.next, Position(1));
+  EXPECT_FALSE(in_category.at_end);
 }
 
 TEST_P(JournalContract, ListsByNameAndStateInPages) {
@@ -393,7 +409,8 @@ TEST_P(JournalContract, WaitingEndsWithTheRecordOrTheDeadline) {
   on_loop([&](net::Loop& loop) -> net::Task<> {
     EXPECT_EQ((co_await journal_.wait(RecordClass::topic, "t", {}, loop.now() + 10ms)).value(), false);
     create(journal_, RecordClass::topic, {"other"}, "u");
-    EXPECT_EQ((co_await journal_.wait(RecordClass::topic, "t", {}, loop.now() + 10ms)).value(), false);
+    EXPECT_EQ((co_await journal_.wait(RecordClass::topic, "t", Position(1), loop.now() + 10ms)).value(),
+              false);
     bool woken = false;
     net::Scope scope;
     auto waiter = [](Journal& journal, bool& flag) -> net::Task<> {
@@ -457,7 +474,10 @@ TEST_P(JournalContract, ReadersFarBehindReadEverythingInOrder) {
   EXPECT_EQ(expected, total);
 }
 
-INSTANTIATE_TEST_SUITE_P(Memory, JournalContract, testing::Values(Store{"memory", open_memory}));
+INSTANTIATE_TEST_SUITE_P(All, JournalContract,
+                         testing::Values(Store{"memory", open_memory}, Store{"sqlite", open_sqlite},
+                                         Store{"sqlite_cold", open_sqlite_cold}),
+                         [](const auto& instance) { return std::string(instance.param.name); });
 
 }  // namespace
 }  // namespace flotilla::journal

@@ -156,9 +156,11 @@ Appended MemoryJournal::append_records(Batch& batch) {
 void MemoryJournal::change_rows(const Batch& batch, const Appended& appended) {
   for (const SummaryPut& put : batch.summaries) {
     const StreamId id = resolve(put.stream, appended);
-    const auto [row, fresh] = rows_.try_emplace(id);
-    const UtcMillis created = fresh ? batch.time : row->second.summary.created;
-    row->second = {put.record_class, {id, put.name, put.state, put.attributes, created, batch.time}};
+    Row& row =
+        rows_.try_emplace(id, Row{put.record_class, {id, put.name, {}, {}, batch.time, {}}}).first->second;
+    row.summary.state = put.state;
+    row.summary.attributes = put.attributes;
+    row.summary.changed = batch.time;
   }
   for (const StreamId stream : batch.removed_summaries) {
     rows_.erase(stream);

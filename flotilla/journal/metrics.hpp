@@ -3,6 +3,8 @@
 // Ownership: part of the Journal. Threads: each counter has one writer (named below), any reader.
 #pragma once
 
+#include <array>
+
 #include "flotilla/base/counter.hpp"
 
 namespace flotilla::journal {
@@ -22,7 +24,8 @@ struct Metrics {
   Counter checkpoint_stalls;  // those for which the writer had to wait
   Histogram checkpoint_time;
   // Whoever enqueues, under the queue's lock.
-  Counter overloaded;     // batches refused because the queue was full
+  Counter overloaded;     // batches refused because the queue or the log was full
+  Counter unavailable;    // batches refused because the store has failed for good
   Counter queue_batches;  // a gauge
   Counter queue_bytes;    // a gauge
   // Readers, under their queue's lock.

@@ -22,7 +22,7 @@ void Tail::publish(std::span<const RecordPtr> records) {
     bytes_ += record->record.body.size();
     end_.store(record->position.number(), std::memory_order_release);
   }
-  while (records_.size() > kMaxRecords || bytes_ > kMaxBytes) {
+  while (records_.size() > max_records_ || bytes_ > kMaxBytes) {
     bytes_ -= records_.front()->record.body.size();
     records_.pop_front();
     ++before_first_;

@@ -28,8 +28,9 @@ class Tail {
   static constexpr std::size_t kMaxBytes = std::size_t{8} << 20;
   static constexpr std::size_t kMaxWatches = 65'536;
 
-  // Empty; what is at or before `end` is in the store alone.
-  explicit Tail(Position end) noexcept : end_(end.number()), before_first_(end.number()) {}
+  // Empty; what is at or before `end` is in the store alone. Keeps `max_records` at most.
+  explicit Tail(Position end, std::size_t max_records = kMaxRecords) noexcept
+      : max_records_(max_records), end_(end.number()), before_first_(end.number()) {}
 
   // Adds what was committed, in the order of positions without a gap, and wakes whoever waits for it.
   void publish(std::span<const RecordPtr> records);
@@ -77,6 +78,7 @@ class Tail {
   [[nodiscard]] std::size_t index_after(Position after) const noexcept;
   static void ring(Watch& watch);
 
+  const std::size_t max_records_;
   mutable std::mutex mutex_;
   std::atomic<std::uint64_t> end_;
   std::uint64_t before_first_;  // the position before records_.front()

@@ -1,6 +1,7 @@
 // What the tests of this folder share: a vocabulary, small batches, and calls that block until answered.
 #pragma once
 
+#include <filesystem>
 #include <future>
 #include <string>
 #include <utility>
@@ -10,6 +11,24 @@
 #include "flotilla/journal/journal.hpp"
 
 namespace flotilla::journal::test {
+
+// A fresh directory that goes with its owner.
+class Directory {
+ public:
+  Directory() {
+    std::string name = (std::filesystem::temp_directory_path() / "flotilla_journal_XXXXXX").string();
+    if (::mkdtemp(name.data()) != nullptr) {
+      path_ = name;
+    }
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(std::string_view name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
 
 inline Vocabulary vocabulary() {
   return {{RecordClass::saga, 1, 1, "accepted"},

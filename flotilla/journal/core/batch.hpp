@@ -82,7 +82,8 @@ struct Expiry {
   UtcMillis expires;
 };
 
-// The row that lists show for a stream; a second put replaces it, but for `created`.
+// The row that lists show for a stream. Class, name and creation stay as the first put said; state and
+// attributes are the last one's.
 struct SummaryPut {
   RecordClass record_class = RecordClass::saga;
   StreamRef stream;

@@ -1,0 +1,498 @@
+#include "flotilla/journal/sqlite_journal.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <future>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "flotilla/base/log.hpp"
+#include "flotilla/journal/sqlite_schema.hpp"
+#include "flotilla/net/clock.hpp"
+
+namespace flotilla::journal {
+namespace {
+
+// One transaction holds at most this, so that no answer waits for a very long commit.
+constexpr std::size_t kGroupBatches = 4096;
+constexpr std::size_t kGroupBytes = std::size_t{8} << 20;
+constexpr std::size_t kMaxJobs = 1024;
+constexpr std::uint64_t kFrameHeader = 24;  // of a page in the write-ahead log, SQLite's file format 4.1
+
+Error with_path(const std::string& path, Error error) {
+  error.message = fmt::format("cannot open the store {}: {}", path, error.message);
+  return error;
+}
+
+Result<std::unique_ptr<sqlite::Connection>> open_for_writing(const SqliteOptions& options) {
+  auto db = sqlite::Connection::open(options.path, sqlite::Connection::Mode::create, options.vfs);
+  if (!db) {
+    return db;
+  }
+  if (auto ok = migrate(**db, options.path, schema_steps()); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  if (!configure(**db)) {
+    return std::unexpected(with_path(options.path, sqlite::to_error((*db)->take_error())));
+  }
+  // What the log held came from a process that ended, perhaps after a failed sync: written to the file and
+  // synced there, it is surely on disk before anything is built on it.
+  const int code =
+      sqlite3_wal_checkpoint_v2((*db)->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (code != SQLITE_OK) {
+    (*db)->note(code, "checkpoint");
+    return std::unexpected(with_path(options.path, sqlite::to_error((*db)->take_error())));
+  }
+  return db;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(SqliteOptions options) {
+  const std::string path = options.path;
+  const auto parent = std::filesystem::path(path).parent_path();
+  std::error_code ignored;  // what cannot be created cannot be locked either, and that says why
+  if (!parent.empty()) {
+    std::filesystem::create_directories(parent, ignored);
+  }
+  auto lock = StoreLock::acquire(path + ".lock");
+  if (!lock) {
+    return std::unexpected(with_path(path, std::move(lock.error())));
+  }
+  auto db = open_for_writing(options);
+  if (!db) {
+    return std::unexpected(std::move(db.error()));
+  }
+  auto writer = SqliteWriter::open(**db);
+  if (!writer) {
+    return std::unexpected(with_path(path, std::move(writer.error())));
+  }
+  std::unique_ptr<SqliteJournal> journal(
+      new SqliteJournal(std::move(options), std::move(*lock), std::move(*db), std::move(*writer)));
+  if (auto ok = journal->start(); !ok) {
+    return std::unexpected(with_path(path, std::move(ok.error())));
+  }
+  return journal;
+}
+
+SqliteJournal::SqliteJournal(SqliteOptions options, StoreLock lock, std::unique_ptr<sqlite::Connection> db,
+                             std::unique_ptr<SqliteWriter> writer)
+    : options_(std::move(options)),
+      lock_(std::move(lock)),
+      db_(std::move(db)),
+      writer_(std::move(writer)),
+      epoch_(writer_->epoch()),
+      tail_(writer_->position(), options_.tail_records) {}
+
+Result<> SqliteJournal::start() {
+  std::vector<std::unique_ptr<SqliteReader>> readers;
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.readers); ++i) {
+    auto reader = SqliteReader::open(options_.path, options_.vfs, options_.vocabulary);
+    if (!reader) {
+      return std::unexpected(std::move(reader.error()));
+    }
+    readers.push_back(std::move(*reader));
+  }
+  auto db = sqlite::Connection::open(options_.path, sqlite::Connection::Mode::read_write, options_.vfs);
+  if (!db) {
+    return std::unexpected(std::move(db.error()));
+  }
+  if (!configure(**db)) {
+    return std::unexpected(sqlite::to_error((*db)->take_error()));
+  }
+  const auto page = static_cast<std::uint64_t>(db_->integer("PRAGMA page_size"));
+  log_frame_ = page + kFrameHeader;
+  sqlite3_wal_hook(
+      db_->handle(),
+      [](void* self, sqlite3*, const char*, int frames) {
+        auto& journal = *static_cast<SqliteJournal*>(self);
+        journal.log_grew(static_cast<std::uint64_t>(frames) * journal.log_frame_);
+        return SQLITE_OK;
+      },
+      this);
+  readers_ = std::make_unique<ReaderPool>(std::move(readers), metrics_);
+  thread_ = std::thread([this] { write(); });
+  Checkpointer::Port port{
+      .empty_log =
+          [this] {
+            std::promise<void> done;
+            add_job({.work = [this](SqliteWriter&) { return empty_log(); },
+                     .done = [&done](Result<std::int64_t>) { done.set_value(); },
+                     .in_transaction = false});
+            done.get_future().wait();
+          },
+      .failed =
+          [this](const sqlite::SqlError& error) {
+            set_health({Health::State::failed,
+                        fmt::format("the journal cannot be checkpointed, open it anew: {}", error.message)});
+          }};
+  checkpointer_ = std::make_unique<Checkpointer>(std::move(*db), options_.wal_step, options_.wal_bound,
+                                                 std::move(port), metrics_);
+  {
+    const std::lock_guard lock(mutex_);
+    started_ = true;
+  }
+  wake_.notify_one();
+  return {};
+}
+
+SqliteJournal::~SqliteJournal() {
+  readers_.reset();
+  checkpointer_.reset();  // may wait for the writer
+  if (thread_.joinable()) {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      started_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+  sqlite3_wal_hook(db_->handle(), nullptr, nullptr);
+}
+
+void SqliteJournal::set_retention(RecordClass record_class, std::string category, Millis retain) {
+  add_job({.work =
+               [record_class, category = std::move(category), retain](SqliteWriter& writer) mutable {
+                 writer.set_retention(record_class, std::move(category), retain.count());
+                 return std::int64_t{0};
+               },
+           .done = [](Result<std::int64_t>) {},
+           .in_transaction = false});
+}
+
+Health SqliteJournal::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
+}
+
+void SqliteJournal::set_health(Health health) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (health_.state == Health::State::failed ||
+        (health_.state == health.state && health_.reason == health.reason)) {
+      return;
+    }
+    health_ = health;
+    failed_.store(health.state == Health::State::failed, std::memory_order_release);
+  }
+  if (health.state == Health::State::healthy) {
+    log::info("journal {}: appends work again", options_.path);
+  } else {
+    log::error("journal {}: {}", options_.path, health.reason);
+  }
+}
+
+UtcMillis SqliteJournal::now() const {
+  return options_.now ? options_.now() : UtcMillis(net::wall_now().ns_since_epoch / 1'000'000);
+}
+
+void SqliteJournal::do_append(Batch batch, Done<AppendResult> done) {
+  const std::size_t bytes = weight(batch);
+  std::optional<AppendError> refusal;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool full = queue_.size() >= options_.queue_batches ||
+                      (queue_bytes_ + bytes > options_.queue_bytes && !queue_.empty());
+    if (failed()) {
+      metrics_.unavailable.add();
+      refusal = StoreUnavailable{health_.reason};
+    } else if (full) {
+      metrics_.overloaded.add();
+      refusal =
+          Overloaded{fmt::format("{} batches ({} bytes) wait for the journal, the limit is {} ({})",
+                                 queue_.size(), queue_bytes_, options_.queue_batches, options_.queue_bytes)};
+    } else if (metrics_.wal_bytes.read() >= options_.wal_limit) {
+      metrics_.overloaded.add();
+      refusal =
+          Overloaded{fmt::format("the journal's log holds {} bytes, the limit is {}: a reader keeps it "
+                                 "from being emptied",
+                                 metrics_.wal_bytes.read(), options_.wal_limit)};
+    } else {
+      queue_bytes_ += bytes;
+      metrics_.queue_batches.add();
+      metrics_.queue_bytes.add(bytes);
+      queue_.push_back({std::move(batch), std::move(done), bytes});
+    }
+  }
+  if (refusal) {
+    done(std::unexpected(std::move(*refusal)));
+  } else {
+    wake_.notify_one();
+  }
+}
+
+void SqliteJournal::add_job(Job job) {
+  bool taken = false;
+  {
+    const std::lock_guard lock(mutex_);
+    taken = jobs_.size() < kMaxJobs && !stopping_;
+    if (taken) {
+      jobs_.push_back(std::move(job));
+    }
+  }
+  if (taken) {
+    wake_.notify_one();
+  } else {
+    job.done(fail(Errc::limit, "too much maintenance waits for the journal"));
+  }
+}
+
+template <class T, class Ask>
+void SqliteJournal::ask_reader(Done<Result<T>> done, Ask ask) {
+  auto shared = std::make_shared<Done<Result<T>>>(std::move(done));
+  ReaderPool::Job job = [shared, ask = std::move(ask)](SqliteReader& reader) mutable {
+    (*shared)(ask(reader));
+  };
+  if (!readers_->submit(job)) {
+    (*shared)(fail(Errc::limit,
+                   fmt::format("{} reads of the journal wait, which is the limit", ReaderPool::kMaxWaiting)));
+  }
+}
+
+void SqliteJournal::forget_streams(RecordClass record_class, std::vector<std::string> states,
+                                   UtcMillis changed_before, std::size_t limit,
+                                   Done<Result<std::int64_t>> done) {
+  // Found by a reader, so that the writer does nothing but forget; what is settled stays settled.
+  auto shared = std::make_shared<Done<Result<std::int64_t>>>(std::move(done));
+  ask_reader<std::vector<StreamId>>(
+      [this, record_class, shared](Result<std::vector<StreamId>> streams) {
+        if (!streams) {
+          (*shared)(std::unexpected(std::move(streams.error())));
+          return;
+        }
+        add_job({.work = [record_class, found = std::move(*streams)](
+                             SqliteWriter& writer) { return writer.forget_streams(record_class, found); },
+                 .done = std::move(*shared)});
+      },
+      [record_class, states = std::move(states), changed_before, limit](SqliteReader& reader) {
+        return reader.settled(record_class, states, changed_before, limit);
+      });
+}
+
+void SqliteJournal::forget_periods(bool hard, Done<Result<std::int64_t>> done) {
+  add_job({.work = [this, hard](SqliteWriter& writer) { return writer.drop_old_segments(now(), hard); },
+           .done = std::move(done)});
+}
+
+void SqliteJournal::forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) {
+  add_job({.work =
+               [this, limit](SqliteWriter& writer) {
+                 return writer.forget_claims(now(), static_cast<std::int64_t>(limit));
+               },
+           .done = std::move(done)});
+}
+
+// ---- the writer's thread
+
+void SqliteJournal::write() {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&] { return started_; });
+  const auto ready = [&] { return !queue_.empty() || !jobs_.empty() || stopping_; };
+  while (true) {
+    if (!failing_) {
+      wake_.wait(lock, ready);
+    } else if (!wake_.wait_for(lock, options_.probe_every, ready)) {
+      lock.unlock();
+      probe();
+      lock.lock();
+      continue;
+    }
+    if (!queue_.empty()) {
+      std::vector<Request> group = take_group();
+      lock.unlock();
+      commit_group(group);
+      group.clear();
+      lock.lock();
+    }
+    if (!jobs_.empty()) {
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      run_job(job);
+      lock.lock();
+    } else if (queue_.empty() && stopping_) {
+      return;
+    }
+  }
+}
+
+std::vector<SqliteJournal::Request> SqliteJournal::take_group() {
+  std::vector<Request> group;
+  std::size_t bytes = 0;
+  while (!queue_.empty() && group.size() < kGroupBatches && bytes < kGroupBytes) {
+    bytes += queue_.front().bytes;
+    group.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queue_bytes_ -= bytes;
+  metrics_.queue_batches.sub(group.size());
+  metrics_.queue_bytes.sub(bytes);
+  return group;
+}
+
+void SqliteJournal::commit_group(std::vector<Request>& group) {
+  if (failed()) {
+    answer_all(group, {health().reason});
+    return;
+  }
+  std::vector<AppendResult> results;
+  results.reserve(group.size());
+  std::size_t committed = 0;
+  writer_->begin(now());
+  for (Request& request : group) {
+    if (!writer_->ok()) {
+      break;
+    }
+    results.push_back(writer_->apply(request.batch));
+    committed += results.back().has_value() ? 1U : 0U;
+  }
+  const bool committing = writer_->ok();
+  const Instant begin = net::monotonic_now();
+  if (!committing || !writer_->commit()) {
+    answer_all(group, fail_transaction(committing));
+    return;
+  }
+  if (committed > 0) {
+    metrics_.commit_time.record(net::monotonic_now() - begin);
+  }
+  const std::vector<RecordPtr> records = writer_->take_records();
+  tail_.publish(records);
+  note_committed(committed, records.size());
+  metrics_.refused.add(group.size() - committed);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    group[i].done(std::move(results[i]));
+  }
+}
+
+void SqliteJournal::note_committed(std::size_t batches, std::size_t records) {
+  if (writer_->is_usurped()) {
+    set_health({Health::State::failed, "another process has opened this store: its epoch is newer"});
+  } else if (std::exchange(failing_, false)) {
+    set_health({});
+  }
+  if (batches > 0) {
+    metrics_.commits.add();
+    metrics_.batches.add(batches);
+    metrics_.records.add(records);
+    const auto octave = static_cast<std::size_t>(std::bit_width(batches)) - 1;
+    metrics_.commit_batches[std::min(octave, metrics_.commit_batches.size() - 1)].add();
+  }
+}
+
+void SqliteJournal::answer_all(std::vector<Request>& group, const StoreUnavailable& error) {
+  metrics_.failed.add(group.size());
+  for (Request& request : group) {
+    request.done(std::unexpected<AppendError>(error));
+  }
+}
+
+StoreUnavailable SqliteJournal::fail_transaction(bool committing) {
+  const sqlite::SqlError error = db_->take_error();
+  bool passing = sqlite::is_passing(error.code);
+  if (passing) {
+    writer_->roll_back();
+    passing = db_->ok();
+  }
+  if (passing) {
+    failing_ = true;
+    set_health({Health::State::failing, fmt::format("the journal cannot commit: {}", error.message)});
+    return {health().reason};
+  }
+  // The transaction is left as it is: its end would be one more write to a file that cannot be trusted.
+  failing_ = false;
+  set_health({Health::State::failed,
+              fmt::format("the journal has failed and must be opened anew: {}", error.message)});
+  return {health().reason, committing ? Effect::unknown : Effect::none};
+}
+
+void SqliteJournal::run_job(Job& job) {
+  if (failed()) {
+    job.done(fail(Errc::unavailable, health().reason));
+    return;
+  }
+  if (!job.in_transaction) {
+    job.done(job.work(*writer_));
+    return;
+  }
+  writer_->begin(now());
+  const std::int64_t count = writer_->ok() ? job.work(*writer_) : 0;
+  const bool committing = writer_->ok();
+  if (!committing || !writer_->commit()) {
+    job.done(fail(Errc::unavailable, fail_transaction(committing).reason));
+    return;
+  }
+  job.done(count);
+}
+
+// A commit that changes nothing but proves that commits work.
+void SqliteJournal::probe() {
+  writer_->begin(now());
+  db_->execute("UPDATE store SET epoch = epoch");
+  const bool committing = writer_->ok();
+  if (!committing || !writer_->commit()) {
+    (void)fail_transaction(committing);
+  } else {
+    note_committed(0, 0);
+  }
+}
+
+// Between two commits. Readers that hold an old snapshot keep the log from being emptied: they are given a
+// moment, no more, because commits wait.
+std::int64_t SqliteJournal::empty_log() {
+  sqlite3_busy_timeout(db_->handle(), 50);
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(db_->handle(), kBusyMillis);
+  if (code == SQLITE_OK) {
+    log_grew(0);
+  } else if (!sqlite::is_passing(code)) {
+    db_->note(code, "checkpoint");
+    (void)fail_transaction(false);
+  }
+  return 0;
+}
+
+void SqliteJournal::log_grew(std::uint64_t bytes) {
+  metrics_.wal_bytes.add(bytes -
+                         std::exchange(log_bytes_, bytes));  // a gauge: the difference may be negative
+  checkpointer_->wal_grew(bytes);
+}
+
+// ---- reading
+
+void SqliteJournal::do_read(StreamQuery query, Done<Result<Page>> done) {
+  ask_reader(std::move(done),
+             [this, query](SqliteReader& reader) { return reader.read(query, tail_.end()); });
+}
+void SqliteJournal::do_read(CategoryQuery query, Done<Result<Page>> done) {
+  ask_reader(std::move(done), [this, query = std::move(query)](SqliteReader& reader) {
+    return reader.read(query, tail_.end());
+  });
+}
+void SqliteJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) {
+  ask_reader(std::move(done),
+             [query = std::move(query)](SqliteReader& reader) { return reader.list(query); });
+}
+void SqliteJournal::do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
+  ask_reader(std::move(done), [record_class](SqliteReader& reader) { return reader.count(record_class); });
+}
+void SqliteJournal::do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) {
+  ask_reader(std::move(done), [stream](SqliteReader& reader) { return reader.summary(stream); });
+}
+void SqliteJournal::do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) {
+  ask_reader(std::move(done), [scope = std::move(scope), key = std::move(key)](SqliteReader& reader) {
+    return reader.find(scope, key);
+  });
+}
+void SqliteJournal::do_snapshot(StreamId stream, std::uint64_t fold,
+                                Done<Result<std::optional<Snapshot>>> done) {
+  ask_reader(std::move(done), [stream, fold](SqliteReader& reader) { return reader.snapshot(stream, fold); });
+}
+void SqliteJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
+  ask_reader(std::move(done), [name = std::move(name)](SqliteReader& reader) { return reader.cursor(name); });
+}
+
+}  // namespace flotilla::journal

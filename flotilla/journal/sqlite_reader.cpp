@@ -1,0 +1,298 @@
+#include "flotilla/journal/sqlite_reader.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flotilla/journal/sqlite_schema.hpp"
+
+namespace flotilla::journal {
+namespace {
+
+constexpr std::string_view kSummaryColumns = "stream, name, state, attributes, created, changed";
+
+}  // namespace
+
+SqliteReader::SqliteReader(std::unique_ptr<sqlite::Connection> db, const Vocabulary& vocabulary)
+    : db_(std::move(db)),
+      vocabulary_(vocabulary),
+      begin_(db_->prepare("BEGIN")),
+      end_(db_->prepare("COMMIT")),
+      segments_of_(
+          db_->prepare("SELECT id, retain, first FROM segments WHERE class = ?1 ORDER BY first, id")),
+      category_name_(db_->prepare("SELECT name FROM categories WHERE id = ?1")),
+      category_id_(db_->prepare("SELECT id FROM categories WHERE name = ?1")),
+      count_(db_->prepare("SELECT name, state, count(*) FROM summaries WHERE class = ?1 GROUP BY name, state "
+                          "ORDER BY name, state")),
+      summary_(db_->prepare(fmt::format("SELECT {} FROM summaries WHERE stream = ?1", kSummaryColumns))),
+      find_(db_->prepare("SELECT stream, hash, expires FROM claims WHERE scope = ?1 AND key = ?2")),
+      snapshot_(db_->prepare("SELECT version, fold, state FROM snapshots WHERE stream = ?1 AND fold = ?2")),
+      cursor_(db_->prepare("SELECT name, class, category, position, state FROM cursors WHERE name = ?1")),
+      settled_(db_->prepare("SELECT stream FROM summaries WHERE class = ?1 AND state = ?2 AND changed < ?3 "
+                            "ORDER BY stream LIMIT ?4")) {}
+
+Result<std::unique_ptr<SqliteReader>> SqliteReader::open(const std::string& path, const std::string& vfs,
+                                                         const Vocabulary& vocabulary) {
+  auto db = sqlite::Connection::open(path, sqlite::Connection::Mode::read_only, vfs);
+  if (!db) {
+    return std::unexpected(std::move(db.error()));
+  }
+  // Longer than any lock that a checkpoint or a recovery holds.
+  (*db)->execute("PRAGMA busy_timeout = 2000; PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF");
+  std::unique_ptr<SqliteReader> reader(new SqliteReader(std::move(*db), vocabulary));
+  if (!reader->db_->ok()) {
+    return std::unexpected(sqlite::to_error(reader->db_->take_error()));
+  }
+  return reader;
+}
+
+template <class T>
+Result<T> SqliteReader::finish(T value) {
+  if (!db_->ok()) {
+    Error error = sqlite::to_error(db_->take_error());
+    db_->roll_back();
+    error.message = fmt::format("the journal cannot be read: {}", error.message);
+    return std::unexpected(std::move(error));
+  }
+  return value;
+}
+
+std::vector<SqliteReader::Segment> SqliteReader::segments(RecordClass record_class) {
+  std::vector<Segment> found;
+  for (sqlite::Rows rows = segments_of_.query(static_cast<int>(record_class)); rows.next();) {
+    found.push_back({.id = rows.integer(0),
+                     .table = segment_table(record_class, rows.integer(0), rows.integer(1)),
+                     .first = static_cast<std::uint64_t>(rows.integer(2))});
+  }
+  // Statements of tables that retention has dropped.
+  if (statements_.size() > found.size() + 4 * std::size(kRecordClasses)) {
+    statements_.clear();
+  }
+  return found;
+}
+
+SqliteReader::Statements& SqliteReader::statements(const Segment& segment) {
+  const auto found = statements_.find(segment.id);
+  if (found != statements_.end()) {
+    return found->second;
+  }
+  const auto select = [&](std::string_view rest) {
+    return db_->prepare(
+        fmt::format("SELECT position, category, record FROM {} WHERE {}", segment.table, rest));
+  };
+  return statements_
+      .emplace(
+          segment.id,
+          Statements{select("stream = ?1 AND version > ?2 ORDER BY version LIMIT ?3"),
+                     select("position > ?1 ORDER BY position LIMIT ?2"),
+                     select("category = ?3 AND category > 0 AND position > ?1 ORDER BY position LIMIT ?2")})
+      .first->second;
+}
+
+std::string SqliteReader::category_name(std::int64_t id) {
+  if (id == 0) {
+    return {};
+  }
+  if (const auto known = category_names_.find(id); known != category_names_.end()) {
+    return known->second;
+  }
+  sqlite::Rows rows = category_name_.query(id);
+  return rows.next() ? category_names_[id] = rows.bytes(0) : std::string();
+}
+
+std::int64_t SqliteReader::category_id(const std::string& name) {
+  sqlite::Rows rows = category_id_.query(name);
+  return rows.next() ? rows.integer(0) : 0;
+}
+
+RecordPtr SqliteReader::record_of(const sqlite::Rows& row) {
+  const std::int64_t position = row.integer(0);
+  auto record = decode(row.bytes(2));
+  Result<> known;
+  if (record) {
+    known = vocabulary_.check(record->record_class, record->type, record->schema);
+  } else {
+    known = std::unexpected(std::move(record.error()));
+  }
+  if (!known) {
+    record_error_ = fail(known.error().code, fmt::format("the journal cannot be read beyond position {}: {}",
+                                                         position - 1, known.error().message));
+    return nullptr;
+  }
+  return std::make_shared<StoredRecord>(Position(static_cast<std::uint64_t>(position)),
+                                        category_name(row.integer(1)), std::move(*record));
+}
+
+void SqliteReader::collect(sqlite::Rows rows, const PageLimits& limits, std::vector<RecordPtr>& found) {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while ((bytes <= limits.bytes || count < 2) && rows.next()) {
+    RecordPtr record = record_of(rows);
+    if (record == nullptr) {
+      return;
+    }
+    bytes += record->record.body.size();
+    ++count;
+    found.push_back(std::move(record));
+  }
+}
+
+// `found` is in order, and longer than the limits allow if there is more.
+Result<Page> SqliteReader::page_of(std::vector<RecordPtr> found, const PageLimits& limits, Position end) {
+  end_.run();
+  if (Result<> error = std::exchange(record_error_, {}); !error && db_->ok()) {
+    return std::unexpected(std::move(error.error()));
+  }
+  Page page;
+  std::size_t bytes = 0;
+  std::size_t fitting = 0;
+  while (fitting < found.size() && fitting < limits.records) {
+    bytes += found[fitting]->record.body.size();
+    if (bytes > limits.bytes && fitting > 0) {
+      break;
+    }
+    ++fitting;
+  }
+  page.at_end = fitting == found.size();
+  found.resize(fitting);
+  page.records = std::move(found);
+  const Position last = page.records.empty() ? Position() : page.records.back()->position;
+  page.next = page.at_end && end.covers(last) ? end : last;
+  return finish(std::move(page));
+}
+
+Result<Page> SqliteReader::read(const StreamQuery& query, Position end) {
+  begin_.run();
+  std::vector<RecordPtr> found;
+  for (const Segment& segment : segments(query.record_class)) {
+    collect(statements(segment).by_stream.query(query.stream.value(), query.after_version,
+                                                query.limits.records + 1),
+            query.limits, found);
+  }
+  // The tables of two periods of retention may share a stream.
+  std::ranges::sort(found, {}, [](const RecordPtr& r) { return r->record.version; });
+  return page_of(std::move(found), query.limits, end);
+}
+
+Result<Page> SqliteReader::read(const CategoryQuery& query, Position end) {
+  begin_.run();
+  std::vector<RecordPtr> found;
+  const std::int64_t category = query.category.empty() ? 0 : category_id(query.category);
+  if (query.category.empty() || category != 0) {
+    for (const Segment& segment : segments(query.record_class)) {
+      // Segments come in the order of their first position: once the page is full, those that begin behind
+      // it have nothing to give.
+      std::ranges::sort(found, {}, [](const RecordPtr& r) { return r->position.number(); });
+      if (found.size() > query.limits.records &&
+          found[query.limits.records]->position.number() < segment.first) {
+        break;
+      }
+      Statements& select = statements(segment);
+      collect(category == 0
+                  ? select.by_class.query(query.after.number(), query.limits.records + 1)
+                  : select.by_category.query(query.after.number(), query.limits.records + 1, category),
+              query.limits, found);
+    }
+    std::ranges::sort(found, {}, [](const RecordPtr& r) { return r->position.number(); });
+  }
+  return page_of(std::move(found), query.limits, end);
+}
+
+Summary SqliteReader::summary_of(const sqlite::Rows& row) {
+  return {StreamId(static_cast<std::uint64_t>(row.integer(0))),
+          std::string(row.bytes(1)),
+          std::string(row.bytes(2)),
+          std::string(row.bytes(3)),
+          UtcMillis(row.integer(4)),
+          UtcMillis(row.integer(5))};
+}
+
+// Eight shapes of one query; SQLite prepares one in some 20 us.
+Result<std::vector<Summary>> SqliteReader::list(const SummaryQuery& query) {
+  std::string sql = fmt::format("SELECT {} FROM summaries WHERE class = ?1", kSummaryColumns);
+  if (!query.name.empty()) {
+    sql += " AND name = ?2";
+  }
+  if (!query.state.empty()) {
+    // Few rows are in a state that somebody looks for, many have the name.
+    sql += query.name.empty() ? " AND state = ?3" : " AND +name = ?2 AND state = ?3";
+  }
+  if (query.after != StreamId()) {
+    sql += query.newest_first ? " AND stream < ?4" : " AND stream > ?4";
+  }
+  sql += query.newest_first ? " ORDER BY stream DESC LIMIT ?5" : " ORDER BY stream LIMIT ?5";
+  sqlite::Statement select = db_->prepare(sql);
+  std::vector<Summary> found;
+  for (sqlite::Rows rows = select.query(static_cast<int>(query.record_class), query.name, query.state,
+                                        query.after.value(), query.limit);
+       rows.next();) {
+    found.push_back(summary_of(rows));
+  }
+  return finish(std::move(found));
+}
+
+Result<std::vector<StateCount>> SqliteReader::count(RecordClass record_class) {
+  std::vector<StateCount> found;
+  for (sqlite::Rows rows = count_.query(static_cast<int>(record_class)); rows.next();) {
+    found.push_back({std::string(rows.bytes(0)), std::string(rows.bytes(1)),
+                     static_cast<std::uint64_t>(rows.integer(2))});
+  }
+  return finish(std::move(found));
+}
+
+Result<std::optional<Summary>> SqliteReader::summary(StreamId stream) {
+  sqlite::Rows rows = summary_.query(stream.value());
+  std::optional<Summary> found;
+  if (rows.next()) {
+    found = summary_of(rows);
+  }
+  return finish(std::move(found));
+}
+
+Result<std::optional<Holder>> SqliteReader::find(const std::string& scope, const std::string& key) {
+  sqlite::Rows rows = find_.query(scope, key);
+  std::optional<Holder> found;
+  if (rows.next()) {
+    found.emplace(StreamId(static_cast<std::uint64_t>(rows.integer(0))), Hash{}, UtcMillis(rows.integer(2)));
+    std::ranges::copy(rows.bytes(1).substr(0, found->hash.size()),
+                      reinterpret_cast<char*>(found->hash.data()));
+  }
+  return finish(std::move(found));
+}
+
+Result<std::optional<Snapshot>> SqliteReader::snapshot(StreamId stream, std::uint64_t fold) {
+  sqlite::Rows rows = snapshot_.query(stream.value(), fold);
+  std::optional<Snapshot> found;
+  if (rows.next()) {
+    found.emplace(static_cast<std::uint64_t>(rows.integer(0)), static_cast<std::uint64_t>(rows.integer(1)),
+                  std::string(rows.bytes(2)));
+  }
+  return finish(std::move(found));
+}
+
+Result<std::optional<Cursor>> SqliteReader::cursor(const std::string& name) {
+  sqlite::Rows rows = cursor_.query(name);
+  std::optional<Cursor> found;
+  if (rows.next()) {
+    found.emplace(std::string(rows.bytes(0)), static_cast<RecordClass>(rows.integer(1)),
+                  std::string(rows.bytes(2)), Position(static_cast<std::uint64_t>(rows.integer(3))),
+                  std::string(rows.bytes(4)));
+  }
+  return finish(std::move(found));
+}
+
+Result<std::vector<StreamId>> SqliteReader::settled(RecordClass record_class,
+                                                    const std::vector<std::string>& states,
+                                                    UtcMillis changed_before, std::size_t limit) {
+  std::vector<StreamId> found;
+  for (const std::string& state : states) {
+    for (sqlite::Rows rows = settled_.query(static_cast<int>(record_class), state, changed_before.value(),
+                                            limit - found.size());
+         found.size() < limit && rows.next();) {
+      found.emplace_back(static_cast<std::uint64_t>(rows.integer(0)));
+    }
+  }
+  return finish(std::move(found));
+}
+
+}  // namespace flotilla::journal

@@ -1,0 +1,46 @@
+// The tables of the embedded store, and how a file comes to have them.
+//
+//   segments      which tables hold records: one per class kept for ever, and for categories with retention
+//                 one per period; saga, topic, queue, aggregate and topic_17, ...
+//   <segment>     position, stream, version, category, record; unique by (stream, version)
+//   heads         versions of streams whose last records were forgotten
+//   categories    their names, numbered
+//   claims        unique keys
+//   summaries     what lists show
+//   snapshots, cursors
+//   store         one row: the epoch, and how many records were forgotten up to which position and stream
+//
+// The schema's version is the file's user_version; its application_id says that the file is ours.
+// Threads: whoever owns the connection. Limits: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "flotilla/base/error.hpp"
+#include "flotilla/journal/core/record.hpp"
+#include "flotilla/journal/sqlite.hpp"
+
+namespace flotilla::journal {
+
+// One step of the schema: SQL that leads from version i to i+1, in the order of versions from 0.
+using SchemaSteps = std::span<const char* const>;
+[[nodiscard]] SchemaSteps schema_steps() noexcept;
+
+// Brings the file to the last step's version, each step in a transaction of its own. Errors: unsupported (a
+// newer version, or not a journal: the message says which), unavailable, invalid (damaged).
+[[nodiscard]] Result<> migrate(sqlite::Connection& connection, const std::string& path, SchemaSteps steps);
+
+// How long a connection waits for a lock that another holds.
+inline constexpr int kBusyMillis = 2000;
+// How every connection of a store is set up: log-structured, synced at each commit, no checkpoints by chance.
+bool configure(sqlite::Connection& connection);
+
+// The table of a segment: "topic" (kept for ever) or "topic_17".
+[[nodiscard]] std::string segment_table(RecordClass record_class, std::int64_t segment,
+                                        std::int64_t retain_ms);
+// Creates the table of a segment.
+bool create_segment(sqlite::Connection& connection, const std::string& table);
+
+}  // namespace flotilla::journal
