@@ -2,9 +2,14 @@
 //
 // POST /orders charges through the gateway, as any client would, so that breaker, retries and fallback of
 // the payment service apply; an answer 202 means that the charge will be made later.
+// The order's id comes from the client's Idempotency-Key and names the charge. So a client that does not know
+// what became of its order (503, a crash, no answer) repeats it and gets the same order, charged once.
 // A reservation released before it was made stays released: an undo may overtake a slow action.
+#include <random>
+
 #include <fmt/format.h>
 
+#include "flotilla/base/sha256.hpp"
 #include "flotilla/http/client.hpp"
 #include "flotilla/http/core/uri.hpp"
 #include "flotilla/json/reader.hpp"
@@ -65,30 +70,49 @@ Task<Charged> charge(Service& service, const Call& call, const std::string& id, 
                     body && message.is_null() ? (*body)["detail"] : message};
 }
 
+// Without a key, one that no process has given before, also not one that kept nothing.
+std::string order_id(const Call& call, std::string_view user) {
+  if (call.idempotency_key.empty()) {
+    std::random_device device;
+    return fmt::format("o-{:08x}{:08x}", device(), device());
+  }
+  const auto digest = flotilla::sha256(fmt::format("{}\n{}", user, call.idempotency_key));
+  return "o-" + flotilla::to_hex(digest).substr(0, 16);
+}
+
+Answer answer_for(const std::string& id, const Charged& charged) {
+  Value body = Value::object({{"order_id", id}, {"status", charged.status}});
+  if (!charged.message.is_null()) {
+    body.set("message", charged.message);
+  }
+  const int status = charged.status == "paid"      ? 201
+                     : charged.status == "pending" ? 202
+                     : charged.status == "refused" ? 402
+                                                   : 503;
+  return {static_cast<std::uint16_t>(status), body};
+}
+
 Task<Answer> create_order(Service& service, const Call& call) {
   const std::string user = text_of(call.body["user_id"]);
   if (user.empty() || !call.body["total"].is_number()) {
     co_return refuse(422, "invalid", R"(expected {"user_id": "123", "items": [..], "total": 99.99})");
   }
-  const std::string id = fmt::format("o-{}", service.store().next_number());
+  const std::string id = order_id(call, user);
   Value order = Value::object({{"order_id", id},
                                {"user_id", user},
                                {"items", call.body["items"]},
                                {"total", call.body["total"]},
                                {"status", "pending"}});
+  if (const Value* begun = service.store().find(kOrders, id);
+      begun != nullptr && ((*begun)["items"] != order["items"] || (*begun)["total"] != order["total"])) {
+    co_return refuse(422, "key-reused", "this Idempotency-Key was used with another order");
+  }
   service.store().put(kOrders, id, order);
+  service.commit();  // an order may be without its charge after a crash, never a charge without its order
   const Charged charged = co_await charge(service, call, id, order);
   order.set("status", charged.status);
   service.store().put(kOrders, id, order);
-  Value answer = Value::object({{"order_id", id}, {"status", charged.status}});
-  if (!charged.message.is_null()) {
-    answer.set("message", charged.message);
-  }
-  const auto status = static_cast<std::uint16_t>(charged.status == "paid"      ? 201
-                                                 : charged.status == "pending" ? 202
-                                                 : charged.status == "refused" ? 402
-                                                                               : 503);
-  co_return Answer{status, answer};
+  co_return answer_for(id, charged);
 }
 
 Task<Answer> reserve(Service& service, const Call& call) {

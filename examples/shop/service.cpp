@@ -88,6 +88,7 @@ Task<Answer> Service::dispatch(const Request& request) {
   const std::size_t question = target.find('?');
   const std::string_view path = target.substr(0, question);
   Call call{.query = std::string(question == std::string_view::npos ? "" : target.substr(question + 1)),
+            .idempotency_key = std::string(request.headers.get("Idempotency-Key").value_or("")),
             .passed_on = context_of(request)};
   if (!request.body.empty()) {
     auto body = flotilla::json::parse(request.body);

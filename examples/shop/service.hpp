@@ -3,7 +3,8 @@
 // For: every role of the shop. A role is a table of routes (roles.hpp); the monolith has the routes of three.
 // Around a handler stand, outermost first: /health and /_control, the ordered misbehaviour (fault.hpp), the
 // Idempotency-Key (an answer is kept with the changes it stands for and replayed; the same key with another
-// body is refused), the commit of what the handler changed.
+// body is refused), the commit of what the handler changed. A handler that waits for something commits what
+// it has changed before, on purpose: otherwise another request's commit would make half of its work last.
 // Ownership: owns its store. Threads: its loop's. Limits: the server's (bodies of 10 MiB).
 #pragma once
 
@@ -36,6 +37,7 @@ struct Call {
   std::vector<std::string> parameters;  // what stood for the {names}, decoded
   std::string query;
   flotilla::json::Value body;        // null if there was none
+  std::string idempotency_key;       // empty if there was none
   flotilla::http::Fields passed_on;  // traceparent and the like, for calls made on behalf of this one
 };
 
@@ -65,6 +67,8 @@ class Service {
   // For route handlers.
   [[nodiscard]] flotilla::net::Loop& loop() noexcept { return loop_; }
   [[nodiscard]] Store& store() noexcept { return store_; }
+  // Makes the changes so far last; ends the process if the disk refuses.
+  void commit();
   [[nodiscard]] const std::optional<flotilla::net::SocketAddress>& gateway() const noexcept {
     return gateway_;
   }
@@ -75,7 +79,6 @@ class Service {
   [[nodiscard]] flotilla::net::Task<Answer> run_once(const Route& route, const Call& call,
                                                      const flotilla::http::Request& request);
   [[nodiscard]] flotilla::net::Task<Answer> run(const Route& route, const Call& call);
-  void commit();
 
   flotilla::net::Loop& loop_;
   Role role_;

@@ -146,6 +146,26 @@ net::Task<bool> recovers(const Tour& tour) {
                   fmt::format("{}, breaker {}", back.status, state));
 }
 
+DemoRequest order_of(const Tour& tour) {
+  return {.port = tour.ports.gateway,
+          .method = "POST",
+          .target = "/orders",
+          .body = R"({"user_id":"125","items":["teapot"],"total":24.90})",
+          .idempotency_key = "tour"};
+}
+
+net::Task<bool> repeats_the_order(const Tour& tour, DemoAnswer failed) {
+  const DemoAnswer repeated = co_await ask(tour.loop, order_of(tour));
+  const DemoAnswer orders =
+      co_await ask(tour.loop, {.port = tour.ports.gateway, .target = "/orders?user_id=125"});
+  const std::size_t first = orders.response.body.find("order_id");
+  const bool one =
+      first != std::string::npos && orders.response.body.find("order_id", first + 1) == std::string::npos;
+  co_return shown(failed.status == 503 && repeated.status == 201 && one && has(orders, "\"paid\""),
+                  "an order that could not be charged, repeated, is one order",
+                  fmt::format("{}, then {} {}", failed.status, repeated.status, repeated.response.body));
+}
+
 net::Task<bool> breaks(const Tour& tour) {
   co_await order_payment(tour, R"({"hang":true})");
   bool ok = co_await isolates(tour);

@@ -10,7 +10,7 @@ from kit import PROGRAM, ask, case, check, check_equal, main, wait_until
 
 FIRST = 21700  # and ten more
 PROGRAMS = 8   # the platform and the seven services
-STEPS = 9
+STEPS = 10
 
 
 class Demo:
