@@ -67,6 +67,11 @@ std::string_view missing_feature(std::string_view text) noexcept {
 
 }  // namespace
 
+Pattern::Pattern(std::string_view text, std::shared_ptr<const re2::RE2> compiled)
+    : text_(text),
+      instructions_(static_cast<std::uint64_t>(compiled->ProgramSize())),
+      compiled_(std::move(compiled)) {}
+
 std::expected<Pattern, std::string> Pattern::compile(std::string_view text) {
   if (text.size() > SchemaLimits::kPatternBytes) {
     return std::unexpected(

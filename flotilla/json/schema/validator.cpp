@@ -18,8 +18,6 @@ std::uint64_t length_of(std::string_view text) noexcept {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
-std::uint64_t matching_steps(std::size_t bytes) noexcept { return 1 + bytes / 16; }
-
 bool is_scalar(const Value& value) noexcept { return !value.is_array() && !value.is_object(); }
 
 }  // namespace
@@ -165,7 +163,7 @@ bool Validator::check(const Size& rule, const Site& site) {
 }
 
 bool Validator::check(const Matches& rule, const Site& site) {
-  return spend(site, matching_steps(site.value.as_string().size())) &&
+  return spend(site, rule.pattern.steps(site.value.as_string().size())) &&
          (rule.pattern.found_in(site.value.as_string()) ||
           fail(site, [&] { return fmt::format("must match the pattern {}", excerpt(rule.pattern.text())); }));
 }
@@ -290,7 +288,7 @@ bool Validator::check(const Properties& rule, const Site& site) {
 bool Validator::check_member(const Properties& rule, const Site& site, const Member& member) {
   const std::string_view name = member.key();
   const Place place = site.place.member(member.name);
-  if (!spend(site, 1 + rule.patterns.size() * matching_steps(name.size()))) {
+  if (!spend(site, 1)) {
     return false;
   }
   bool ok = true;
@@ -302,13 +300,13 @@ bool Validator::check_member(const Properties& rule, const Site& site, const Mem
     ok = apply(named->second, member.value, place);
   }
   for (const auto& [pattern, node] : rule.patterns) {
-    if ((ok || goes_on()) && pattern.found_in(name)) {
+    if ((ok || goes_on()) && spend(site, pattern.steps(name.size())) && pattern.found_in(name)) {
       known = true;
       ok = apply(node, member.value, place) && ok;
     }
   }
-  if (known || rule.additional == kNone) {
-    return ok;
+  if (known || rule.additional == kNone || stopped_) {
+    return ok && !stopped_;
   }
   if (is_nothing(rule.additional)) {
     return fail({.node = rule.additional, .keyword = "", .value = member.value, .place = place},
