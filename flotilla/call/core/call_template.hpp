@@ -35,6 +35,9 @@ class CallTemplate {
   [[nodiscard]] bool mentions(std::string_view variable) const {
     return call::mentions(path_, variable) || call::mentions(query_, variable);
   }
+  // Its parts, in order: what the path is made of, and the query with its '?'.
+  [[nodiscard]] const std::vector<TemplatePart>& path() const noexcept { return path_; }
+  [[nodiscard]] const std::vector<TemplatePart>& query() const noexcept { return query_; }
   // The names of the `{name}` holes, so that a route without them is found when the file is read.
   [[nodiscard]] std::vector<std::string_view> parameters() const;
 

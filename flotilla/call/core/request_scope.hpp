@@ -37,6 +37,7 @@ class Expression {
   [[nodiscard]] bool mentions(std::string_view variable) const;
 
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
+  [[nodiscard]] const expr::Program& program() const noexcept { return program_; }
 
  private:
   Expression(std::string_view text, expr::Program program) : text_(text), program_(std::move(program)) {}

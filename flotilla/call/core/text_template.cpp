@@ -176,6 +176,7 @@ Result<TextTemplate> TextTemplate::parse(std::string_view text) {
     return std::unexpected(parts.error());
   }
   TextTemplate parsed;
+  parsed.text_ = text;
   parsed.parts_ = *std::move(parts);
   return parsed;
 }

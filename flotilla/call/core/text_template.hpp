@@ -59,9 +59,11 @@ class TextTemplate {
   [[nodiscard]] static Result<TextTemplate> parse(std::string_view text);
   // Control characters in a value are a fault: no header is split by one.
   [[nodiscard]] std::expected<std::string, RenderFault> render(const RequestScope& scope) const;
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
   [[nodiscard]] const std::vector<TemplatePart>& parts() const noexcept { return parts_; }
 
  private:
+  std::string text_;
   std::vector<TemplatePart> parts_;
 };
 
