@@ -172,9 +172,11 @@ net::Task<bool> breaks(const Tour& tour) {
   const std::string state = co_await await_breaker(tour, "open");
   ok &= shown(state == "open", "its breaker opens", state);
   ok &= co_await refuses_at_once(tour);
+  DemoAnswer failed = co_await ask(tour.loop, order_of(tour));
   co_await order_payment(tour, "{}");
-  const bool recovered = co_await recovers(tour);
-  co_return ok&& recovered;
+  ok &= co_await recovers(tour);
+  ok &= co_await repeats_the_order(tour, std::move(failed));
+  co_return ok;
 }
 
 struct Served {
