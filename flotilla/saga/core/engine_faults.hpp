@@ -1,0 +1,38 @@
+// Mistakes that the simulator plants to prove that it would find them. Never set outside tests.
+#pragma once
+
+#include <cstdint>
+
+namespace flotilla::saga {
+
+enum class EngineFault : std::uint8_t {
+  none,
+  send_before_durable,    // an exposed step is sent while its record is under way
+  undo_in_wrong_order,    // undos are exposed without waiting for later steps'
+  undo_beside_action,     // an undo is sent while its action's answer is open
+  undo_refused_step,      // a refused step is undone too
+  forget_unknown,         // a step whose effect is unknown is taken for refused
+  refused_after_unknown,  // a refusal after an unknown attempt is believed
+  abort_races_pivot,      // deadline and cancel abort although the pivot was sent
+  abort_after_pivot,      // a cancel is taken when the pivot is done
+  retry_refused,          // a refusal is sent again
+  new_bytes_on_resend,    // a resent request differs
+  epoch_in_key,           // the key depends on the owner
+  early_timer,            // a recorded timer fires a second early
+  signal_twice,           // signals are not deduplicated
+  ignore_append_failure,  // a failed append is taken for a success
+  forget_locks,           // a saga goes ahead before it holds its locks
+  lose_exposed_on_load,   // recovery does not resend what was exposed
+  config_aborts,          // a mistake in the set-up aborts
+  child_left_held,        // a parent does not release its children
+};
+inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::child_left_held) + 1;
+
+struct EngineFaults {
+  EngineFault planted = EngineFault::none;
+  [[nodiscard]] bool has(EngineFault fault) const noexcept {
+    return planted == fault && fault != EngineFault::none;
+  }
+};
+
+}  // namespace flotilla::saga
