@@ -56,7 +56,7 @@ void Compiler::read_identifiers(const Subschema& s) {
       refuse(s.node, "$id", Errc::invalid, "must be a URI reference");
     } else if (dialect_ != Dialect::v2020 && text.size() > 1 && text.starts_with('#')) {
       add_anchor(s, "$id", text.substr(1));
-    } else if (parts.fragment.value_or("") != "") {
+    } else if (!parts.fragment.value_or("").empty()) {
       refuse(s.node, "$id", Errc::invalid, "must have no fragment");
     } else {
       const std::uint32_t outer = origins_[s.node].resource;

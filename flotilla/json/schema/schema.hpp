@@ -68,7 +68,8 @@ class Schema {
   // The message begins with where: "#/properties/a/minLength: must be ...".
   [[nodiscard]] static Result<Schema> compile(const Value& document);
 
-  // Allocates nothing where the value is valid, but for arrays over 32 elements under uniqueItems.
+  // Allocates nothing where the value is valid, but for arrays over 32 elements under uniqueItems and where a
+  // pattern meets a text unlike those before (RE2 keeps what it learns, within the pattern's memory).
   [[nodiscard]] std::expected<void, Violations> validate(const Value& value,
                                                          const ValidationLimits& limits = {}) const;
 
