@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-from kit import PROGRAM, ask, case, check, check_equal, main, wait_until
+from kit import PROGRAM, SLOWDOWN, ask, case, check, check_equal, main, wait_until
 
 FIRST = 21700  # and ten more
 PROGRAMS = 8   # the platform and the seven services
@@ -20,8 +20,10 @@ class Demo:
         self.folder = tempfile.TemporaryDirectory(prefix="flotilla-e2e-")
         self.output = pathlib.Path(self.folder.name) / "output.txt"
         with self.output.open("wb") as output:
+            # What a sanitizer finds in a program that the demo starts must not go with the demo's folder.
+            findings = {f"{name}SAN_OPTIONS": f"log_path={self.folder.name}/finding" for name in ("A", "T", "UB")}
             self.process = subprocess.Popen([PROGRAM, "demo", "--ports-from", str(FIRST), *arguments], stdout=output,
-                                            stderr=output, env={**os.environ, "TMPDIR": self.folder.name})
+                                            stderr=output, env={**os.environ, **findings, "TMPDIR": self.folder.name})
 
     def __enter__(self):
         return self
@@ -29,7 +31,9 @@ class Demo:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+        findings = [file.read_text(errors="replace") for file in pathlib.Path(self.folder.name).glob("finding*")]
         self.folder.cleanup()
+        check(not findings, "\n".join(findings))
 
     def said(self):
         return self.output.read_text(errors="replace")
@@ -38,13 +42,13 @@ class Demo:
         def said():
             check(self.process.poll() is None or text in self.said(), f"the demo has ended:\n{self.said()}")
             return text in self.said()
-        wait_until(said, f"the demo says {text!r}", timeout)
+        wait_until(said, f"the demo says {text!r}", timeout * SLOWDOWN)
 
     def ends_with(self, code, timeout):
         try:
-            self.process.wait(timeout)
+            self.process.wait(timeout * SLOWDOWN)
         except subprocess.TimeoutExpired:
-            check(False, f"the demo did not end within {timeout} s:\n{self.said()}")
+            check(False, f"the demo did not end within {timeout * SLOWDOWN} s:\n{self.said()}")
         check_equal(self.process.returncode, code, f"the exit code (it said: {self.said()})")
 
     def running(self):
