@@ -1,5 +1,6 @@
 // Nodes that give any number of outputs.
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -219,24 +220,28 @@ bool Interpreter::each_reduce(const Node& n, const Value& input, Emit emit) {
   });
 }
 
-bool Interpreter::each_limit(const Node& n, const Value& input, Emit emit) {
-  const auto emit_first = [&](NodeId source, std::int64_t count) {
-    bool stopped = false;
-    const bool done = count <= 0 || each(source, input, [&](Value&& value) {
-                        stopped = !emit(std::move(value));
-                        return !stopped && --count > 0;
-                      });
-    return done || (!stopped && !failed());
-  };
+bool Interpreter::each_count(const Node& n, const Value& input, Consumer<FirstOf> take) {
   if (n.op == Op::first_of) {
-    return emit_first(n.a, 1);
+    return take({n.a, 1});
   }
   return each(n.a, input, [&](Value&& count) {
     const auto whole = count.as_int();
     if (!whole) {
       return fail(type_error(fmt::format("{} is not a number of outputs", describe(count))).error());
     }
-    return *whole < 0 ? each(n.b, input, emit) : emit_first(n.b, *whole);
+    // A negative number is no limit; the budget ends long before the largest number.
+    return take({n.b, *whole < 0 ? std::numeric_limits<std::int64_t>::max() : *whole});
+  });
+}
+
+bool Interpreter::each_limit(const Node& n, const Value& input, Emit emit) {
+  return each_count(n, input, [&](FirstOf first) {
+    bool stopped = false;
+    const bool done = first.most <= 0 || each(first.source, input, [&](Value&& value) {
+                        stopped = !emit(std::move(value));
+                        return !stopped && --first.most > 0;
+                      });
+    return done || (!stopped && !failed());
   });
 }
 

@@ -42,6 +42,11 @@ using Value = json::Value;
 using Emit = Consumer<Value&&>;
 // For path expressions: the value at the path that the interpreter holds in path_.
 using EmitAt = Consumer<const Value&>;
+// At most so many outputs of a node.
+struct FirstOf {
+  NodeId source;
+  std::int64_t most;
+};
 
 class Interpreter {
  public:
@@ -94,6 +99,8 @@ class Interpreter {
   bool each_attempt(const Node& n, const Value& input, Emit emit);
   bool each_reduce(const Node& n, const Value& input, Emit emit);
   bool each_limit(const Node& n, const Value& input, Emit emit);
+  // What `first` and `limit` ask for, once for each count.
+  bool each_count(const Node& n, const Value& input, Consumer<FirstOf> take);
   bool each_range(const Node& n, const Value& input, Emit emit);
   bool emit_range(const Value& from, const Value& upto, const Value& by, Emit emit);
 

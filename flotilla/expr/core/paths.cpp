@@ -129,23 +129,13 @@ bool Interpreter::paths_of_alternative(const Node& n, const Value& input, EmitAt
 }
 
 bool Interpreter::paths_of_limit(const Node& n, const Value& input, EmitAt emit) {
-  const auto emit_first = [&](NodeId source, std::int64_t count) {
+  return each_count(n, input, [&](FirstOf first) {
     bool stopped = false;
-    const bool done = count <= 0 || paths(source, input, [&](const Value& value) {
+    const bool done = first.most <= 0 || paths(first.source, input, [&](const Value& value) {
                         stopped = !emit(value);
-                        return !stopped && --count > 0;
+                        return !stopped && --first.most > 0;
                       });
     return done || (!stopped && !failed());
-  };
-  if (n.op == Op::first_of) {
-    return emit_first(n.a, 1);
-  }
-  return each(n.a, input, [&](Value&& count) {
-    const auto whole = count.as_int();
-    if (!whole) {
-      return fail(type_error(fmt::format("{} is not a number of outputs", describe(count))).error());
-    }
-    return *whole < 0 ? paths(n.b, input, emit) : emit_first(n.b, *whole);
   });
 }
 
