@@ -22,12 +22,32 @@ using config::Node;
 using config::Problems;
 using config::Spec;
 
+// A control port refuses requests for a Host it does not know, against pages that rebind their name to it.
+template <class Control>
+void add_hosts(Spec<Control>& spec) {
+  spec.template field_with<std::vector<std::string>>(
+      "hosts", config::list_of(config::text()),
+      [](Control& control, std::vector<std::string> hosts, const Node& node, Problems& problems) {
+        for (std::size_t i = 0; i < hosts.size(); ++i) {
+          if (hosts[i].empty() || hosts[i].find_first_of(":/ *") != std::string::npos) {
+            problems.add(node.items[i].place,
+                         fmt::format("'{}' is no host name; write it without scheme, port and wildcard, such "
+                                     "as flotilla or registry.example.com",
+                                     hosts[i]));
+          }
+        }
+        control.hosts = std::move(hosts);
+      },
+      "further names that clients may reach it by, without ports", "loopback and the address");
+}
+
 const Spec<ControlConfig>& admin_spec() {
   static const Spec<ControlConfig> spec = [] {
     Spec<ControlConfig> s("admin");
     s.field("listen", config::listen_address(), &ControlConfig::listen, "address of the management port",
             "127.0.0.1:9900");
     s.field("token", config::text(), &ControlConfig::token, "required beyond loopback; ${file:...}", "none");
+    add_hosts(s);
     return s;
   }();
   return spec;
@@ -39,6 +59,7 @@ const Spec<RegistryConfig>& registry_spec() {
     s.field("listen", config::listen_address(), &RegistryConfig::listen,
             "address of the Consul-compatible API", "127.0.0.1:8500");
     s.field("token", config::text(), &RegistryConfig::token, "required beyond loopback; ${file:...}", "none");
+    add_hosts(s);
     s.field("allow_link_local", config::boolean(), &RegistryConfig::allow_link_local,
             "health checks may reach link-local addresses", "false");
     s.field_with<std::string>(
@@ -176,13 +197,14 @@ Spec<ConfigFile> file_spec(const std::string& path) {
       },
       "networks whose X-Forwarded-*, traceparent and deadlines are believed", "none");
   spec.field_with<std::string>("admin", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.admin = ControlConfig{.listen = "127.0.0.1:9900", .token = {}};
+                                 f.admin =
+                                     ControlConfig{.listen = "127.0.0.1:9900", .token = {}, .hosts = {}};
                                  admin_spec().read(n, *f.admin, p);
                                }),
                                "management port");
   spec.field_with<std::string>(
       "registry", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-        f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}}, false};
+        f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}, .hosts = {}}, false};
         registry_spec().read(n, *f.registry, p);
       }),
       "Consul-compatible registry");

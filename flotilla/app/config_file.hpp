@@ -20,7 +20,8 @@ namespace flotilla::app {
 
 struct ControlConfig {
   std::string listen;
-  std::string token;  // empty: none, allowed on loopback only
+  std::string token;               // empty: none, allowed on loopback only
+  std::vector<std::string> hosts;  // further names it is reached by, without ports
 };
 
 struct RegistryConfig : ControlConfig {

@@ -51,6 +51,19 @@ TEST(ConfigFile, RefusesWhatTheDesignHasAndThisBuildHasNot) {
             content(path_of("flotilla/app/testdata/design_refused.txt")));
 }
 
+TEST(ConfigFile, ReadsTheNamesOfControlPorts) {
+  const auto file = parse_config(
+      "admin: { hosts: [ops.example.com] }\nregistry: { hosts: [flotilla, consul] }\n", "f", nothing());
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(file->admin->hosts, std::vector<std::string>{"ops.example.com"});
+  EXPECT_EQ(file->registry->hosts, (std::vector<std::string>{"flotilla", "consul"}));
+  EXPECT_EQ(check("registry:\n  hosts:\n    - consul\n    - flotilla:8500\n"),
+            "f:4:7: 'flotilla:8500' is no host name; write it without scheme, port and wildcard, such as "
+            "flotilla or "
+            "registry.example.com\n");
+  EXPECT_TRUE(check("admin: { hosts: ['*'] }\n").contains("'*' is no host name"));
+}
+
 TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   const std::string text = content(path_of("flotilla/app/testdata/design_today.yaml"));
   ASSERT_EQ(check(text), "");

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "flotilla/admin/core/control_guard.hpp"
 #include "flotilla/base/log.hpp"
@@ -28,7 +29,7 @@ std::string joined(const ConfigErrors& errors) {
 http::ApiHandler guarded(http::ApiHandler handler, const RegistryConfig& config) {
   const auto guard = std::make_shared<admin::ControlGuard>(
       admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(config.listen)->ip(),
-                                 .hosts = {},
+                                 .hosts = config.hosts,
                                  .token = config.token,
                                  .consul_token = true});
   return [guard, handler = std::move(handler)](http::Request request,
@@ -179,7 +180,7 @@ Result<> Platform::open_control(const ConfigFile& file) {
   if (file.admin) {
     admin_api_ = std::make_unique<admin::AdminApi>(
         *this, admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(file.admin->listen)->ip(),
-                                          .hosts = {},
+                                          .hosts = file.admin->hosts,
                                           .token = file.admin->token});
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
       return admin_api_->handle(std::move(request), peer);
@@ -264,7 +265,9 @@ Result<> Platform::reload() {
   }
   const ConfigFile& before = runtime_->file;
   const auto listens = [](const auto& control) {
-    return control ? control->listen + "\n" + control->token : "";
+    return control
+               ? fmt::format("{}\n{}\n{}", control->listen, control->token, fmt::join(control->hosts, " "))
+               : "";
   };
   if (listens(file->admin) != listens(before.admin) || listens(file->registry) != listens(before.registry) ||
       file->workers != before.workers || file->telemetry.access_log != before.telemetry.access_log) {

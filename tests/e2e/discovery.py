@@ -11,7 +11,7 @@ from kit import (SLOWDOWN, AsyncClient, Backend, Flotilla, ask, case, check, che
 GATEWAY, ADMIN, REGISTRY, FIRST = 21200, 21201, 21202, 21210
 CONFIG = f"""
 admin: {{ listen: 127.0.0.1:{ADMIN} }}
-registry: {{ listen: 127.0.0.1:{REGISTRY} }}
+registry: {{ listen: 127.0.0.1:{REGISTRY}, hosts: [flotilla] }}
 services:
   user-service: {{ timeout: 2s, retry: {{ attempts: 3, budget: 100% }} }}
   order-service: {{}}
@@ -44,6 +44,21 @@ def answering(count=20):
 def nothing_is_registered_yet(client, _):
     check_equal(passing(client), [], "instances")
     check_problem(ask(GATEWAY, "GET", "/users/123"), 503, "no-instance")
+
+
+@case
+def a_client_that_knows_it_by_a_name_of_the_file_is_served(_, __):
+    """As from another container: the name leads here, and stands in Host."""
+    by_name = consul.Consul(port=REGISTRY)
+    by_name.http.session.headers["Host"] = "flotilla:8500"
+    check_equal(passing(by_name), [], "instances")
+    by_name.http.session.headers["Host"] = "rebound.example:8500"
+    try:
+        passing(by_name)
+    except consul.ACLPermissionDenied as refusal:
+        check("rebound.example" in str(refusal), f"it does not say what was wrong: {refusal}")
+        return
+    check(False, "a Host that the file does not name is served")
 
 
 @case
