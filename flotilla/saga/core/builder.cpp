@@ -51,6 +51,22 @@ StepBuilder& StepBuilder::retry(const RetryDraft& retry) {
   draft_.action->retry = {retry};
   return *this;
 }
+StepBuilder& StepBuilder::body(json::Value literal) {
+  FLOTILLA_ASSERT(draft_.action);
+  draft_.action->body.emplace();
+  draft_.action->body->value = std::move(literal);
+  return *this;
+}
+StepBuilder& StepBuilder::undo_timeout(Duration of_an_attempt) {
+  FLOTILLA_ASSERT(draft_.undo);
+  draft_.undo->timeout = {of_an_attempt};
+  return *this;
+}
+StepBuilder& StepBuilder::undo_retry(const RetryDraft& backoff) {
+  FLOTILLA_ASSERT(draft_.undo);
+  draft_.undo->retry = {backoff};
+  return *this;
+}
 StepBuilder& StepBuilder::saga(std::string name, std::string input) {
   draft_.saga.emplace(NestedDraft{.name = {std::move(name)}, .input = WrittenText{std::move(input)}});
   return *this;

@@ -31,10 +31,14 @@ class StepBuilder {
   StepBuilder& undo(std::string_view call, std::string_view body = {});
   StepBuilder& no_undo(std::string because);
   StepBuilder& status(std::string_view call);
-  // Of the action; after it.
+  // Of the action; after it. A body that is sent as it is, instead of an expression.
+  StepBuilder& body(json::Value literal);
   StepBuilder& header(std::string name, std::string value);
   StepBuilder& timeout(Duration of_an_attempt);
   StepBuilder& retry(const RetryDraft& retry);
+  // Of the undo; after it.
+  StepBuilder& undo_timeout(Duration of_an_attempt);
+  StepBuilder& undo_retry(const RetryDraft& backoff);
 
   // A step that runs another saga, or waits, instead of an action.
   StepBuilder& saga(std::string name, std::string input);

@@ -22,4 +22,19 @@ std::optional<StepIndex> Definition::find(std::string_view step) const noexcept 
   return found == steps.end() ? std::nullopt : std::optional(static_cast<StepIndex>(found - steps.begin()));
 }
 
+std::vector<ServiceName> services_of(const Definition& definition) {
+  std::vector<ServiceName> services;
+  const auto add = [&](const Request* request) {
+    if (request != nullptr && std::ranges::find(services, request->target.service()) == services.end()) {
+      services.push_back(request->target.service());
+    }
+  };
+  for (const Step& step : definition.steps) {
+    add(std::get_if<Request>(&step.action));
+    add(step.undo ? &*step.undo : nullptr);
+    add(step.status ? &*step.status : nullptr);
+  }
+  return services;
+}
+
 }  // namespace flotilla::saga

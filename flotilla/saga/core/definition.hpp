@@ -27,6 +27,7 @@
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/core/request_scope.hpp"
 #include "flotilla/call/core/text_template.hpp"
+#include "flotilla/json/schema/schema.hpp"
 #include "flotilla/json/value.hpp"
 #include "flotilla/resilience/core/retry.hpp"
 #include "flotilla/saga/core/verdict.hpp"
@@ -174,8 +175,9 @@ struct Definition {
   std::optional<StepIndex> pivot;
   StepSet roots;  // steps without `after`
 
-  json::Value input_schema;          // a JSON Schema document, or null
-  std::optional<Duration> deadline;  // from acceptance on
+  json::Value input_schema;           // a JSON Schema document, or null
+  std::optional<json::Schema> input;  // compiled; none accepts everything
+  std::optional<Duration> deadline;   // from acceptance on
   Locks locks;
   std::vector<Publication> publish;
   std::optional<call::Expression> result;  // of a completed saga; null without one
@@ -192,5 +194,8 @@ struct Definition {
   [[nodiscard]] std::optional<StepIndex> find(std::string_view step) const noexcept;
 };
 using DefinitionPtr = std::shared_ptr<const Definition>;
+
+// Every service its requests go to, each once, in the order of the steps.
+[[nodiscard]] std::vector<ServiceName> services_of(const Definition& definition);
 
 }  // namespace flotilla::saga

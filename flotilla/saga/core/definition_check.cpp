@@ -87,6 +87,14 @@ class Checker {
 
   void input_and_times() {
     saga_.input_schema = json::canonical(draft_.input_schema.value);
+    if (!saga_.input_schema.is_null()) {
+      if (auto schema = json::Schema::compile(saga_.input_schema)) {
+        saga_.input = *std::move(schema);
+      } else {
+        faults_.add(draft_.input_schema.at,
+                    fmt::format("the schema of the input: {}", schema.error().message));
+      }
+    }
     if (draft_.deadline) {
       within_bounds(*draft_.deadline, kShortest, kLongestWait, "deadline", faults_);
       saga_.deadline = draft_.deadline->value;
@@ -296,6 +304,14 @@ class SetChecker {
     return static_cast<std::size_t>(found - drafts_.begin());
   }
 
+  [[nodiscard]] std::vector<std::string_view> names() const {
+    std::vector<std::string_view> all;
+    for (const SagaDraft& draft : drafts_) {
+      all.emplace_back(draft.name.value);
+    }
+    return all;
+  }
+
   // Recursion is bounded by kMaxNesting. False if `i` lies on a circle or is nested too deeply.
   bool visit(std::size_t i, std::size_t depth = 1) {
     State& state = states_[i];
@@ -308,8 +324,15 @@ class SetChecker {
     state.mark = State::Mark::open;
     bool good = true;
     for (const StepDraft& step : drafts_[i].steps) {
-      const std::size_t child = step.saga ? find(step.saga->name.value) : drafts_.size();
+      if (!step.saga || step.action) {  // both: a fault of its own
+        continue;
+      }
+      const std::size_t child = find(step.saga->name.value);
       if (child == drafts_.size()) {
+        fault(step.saga->name.at,
+              fmt::format("step '{}' runs the saga '{}', which is not defined{}", step.name.value,
+                          step.saga->name.value, hint(step.saga->name.value, names())));
+        good = false;
         continue;
       }
       if (!visit(child, depth + 1)) {
