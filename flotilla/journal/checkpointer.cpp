@@ -5,6 +5,11 @@
 #include "flotilla/net/clock.hpp"
 
 namespace flotilla::journal {
+namespace {
+
+constexpr std::chrono::milliseconds kRetry{100};
+
+}  // namespace
 
 Checkpointer::Checkpointer(std::unique_ptr<sqlite::Connection> db, std::uint64_t step, std::uint64_t bound,
                            Port port, Metrics& metrics)
@@ -39,7 +44,13 @@ void Checkpointer::wal_grew(std::uint64_t bytes) {
 void Checkpointer::serve() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [&] { return stopping_ || bytes_ >= next_; });
+    const auto due = [&] { return stopping_ || bytes_ >= next_; };
+    if (bytes_ < bound_) {
+      wake_.wait(lock, due);
+    } else {
+      // A reader kept the log from being emptied; it may be done, and perhaps nobody may append before.
+      wake_.wait_for(lock, kRetry, due);
+    }
     if (stopping_) {
       return;
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "flotilla/base/assert.hpp"
+
 namespace flotilla::journal {
 namespace {
 
@@ -83,7 +85,11 @@ std::optional<AppendError> MemoryJournal::refusal(const Batch& batch) const {
     return StaleEpoch{batch.epoch, epoch_};
   }
   for (const Append& append : batch.appends) {
-    if (append.stream.is_new() || !append.expected) {
+    if (append.stream.is_new()) {
+      continue;
+    }
+    FLOTILLA_ASSERT(append.stream.existing().value() <= last_stream_);
+    if (!append.expected) {
       continue;
     }
     const std::uint64_t actual = version(append.stream.existing());

@@ -140,7 +140,6 @@ Result<> SqliteJournal::start() {
 
 SqliteJournal::~SqliteJournal() {
   readers_.reset();
-  checkpointer_.reset();  // may wait for the writer
   if (thread_.joinable()) {
     {
       const std::lock_guard lock(mutex_);
@@ -150,17 +149,14 @@ SqliteJournal::~SqliteJournal() {
     wake_.notify_one();
     thread_.join();
   }
+  checkpointer_.reset();  // the writer called it to the end; what it asks of the writer now is refused
   sqlite3_wal_hook(db_->handle(), nullptr, nullptr);
 }
 
 void SqliteJournal::set_retention(RecordClass record_class, std::string category, Millis retain) {
-  add_job({.work =
-               [record_class, category = std::move(category), retain](SqliteWriter& writer) mutable {
-                 writer.set_retention(record_class, std::move(category), retain.count());
-                 return std::int64_t{0};
-               },
-           .done = [](Result<std::int64_t>) {},
-           .in_transaction = false});
+  // Taken up with the next group, so before any batch that is appended after this call.
+  const std::lock_guard lock(mutex_);
+  retention_changes_[{record_class, std::move(category)}] = retain.count();
 }
 
 Health SqliteJournal::health() const {
@@ -301,6 +297,7 @@ void SqliteJournal::write() {
       continue;
     }
     if (!queue_.empty()) {
+      take_retention_changes();
       std::vector<Request> group = take_group();
       lock.unlock();
       commit_group(group);
@@ -317,6 +314,13 @@ void SqliteJournal::write() {
       return;
     }
   }
+}
+
+void SqliteJournal::take_retention_changes() {
+  for (const auto& [of, retain_ms] : retention_changes_) {
+    writer_->set_retention(of.first, of.second, retain_ms);
+  }
+  retention_changes_.clear();
 }
 
 std::vector<SqliteJournal::Request> SqliteJournal::take_group() {

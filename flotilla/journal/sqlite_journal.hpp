@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -113,6 +114,7 @@ class SqliteJournal final : public Journal {
   // The writer's thread.
   void write();
   [[nodiscard]] std::vector<Request> take_group();
+  void take_retention_changes();
   void commit_group(std::vector<Request>& group);
   void run_job(Job& job);
   void probe();
@@ -139,6 +141,7 @@ class SqliteJournal final : public Journal {
   std::condition_variable wake_;
   std::deque<Request> queue_;  // guarded by mutex_, as the rest
   std::deque<Job> jobs_;
+  std::map<std::pair<RecordClass, std::string>, std::int64_t> retention_changes_;  // in milliseconds
   std::size_t queue_bytes_ = 0;
   bool started_ = false;
   bool stopping_ = false;

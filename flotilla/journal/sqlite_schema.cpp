@@ -1,6 +1,7 @@
 #include "flotilla/journal/sqlite_schema.hpp"
 
 #include <array>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -108,6 +109,31 @@ Result<> migrate(sqlite::Connection& connection, const std::string& path, Schema
     }
   }
   return {};
+}
+
+Result<std::unique_ptr<sqlite::Connection>> open_store_for_reading(const std::string& path) {
+  std::error_code ignored;  // then SQLite says why
+  if (!std::filesystem::exists(path, ignored)) {
+    return fail(Errc::not_found, fmt::format("there is no store at {}", path));
+  }
+  auto db = sqlite::Connection::open(path, sqlite::Connection::Mode::read_only, "");
+  if (!db) {
+    return db;
+  }
+  (*db)->execute(fmt::format("PRAGMA busy_timeout = {}; PRAGMA trusted_schema = OFF", kBusyMillis));
+  const std::int64_t application = (*db)->integer("PRAGMA application_id");
+  const auto version = static_cast<std::size_t>((*db)->integer("PRAGMA user_version"));
+  if (!(*db)->ok()) {
+    Error error = sqlite::to_error((*db)->take_error());
+    error.message = fmt::format("cannot read the store {}: {}", path, error.message);
+    return std::unexpected(std::move(error));
+  }
+  if (application != kApplicationId || version != kSteps.size()) {
+    return fail(Errc::unsupported,
+                fmt::format("{} is no journal of schema {}, which this version of Flotilla writes", path,
+                            kSteps.size()));
+  }
+  return db;
 }
 
 bool configure(sqlite::Connection& connection) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -31,6 +32,10 @@ using SchemaSteps = std::span<const char* const>;
 // Brings the file to the last step's version, each step in a transaction of its own. Errors: unsupported (a
 // newer version, or not a journal: the message says which), unavailable, invalid (damaged).
 [[nodiscard]] Result<> migrate(sqlite::Connection& connection, const std::string& path, SchemaSteps steps);
+
+// A store that exists, perhaps in use by its owner, to look at. Errors: not_found, unsupported (no journal,
+// or of another version), unavailable, invalid.
+[[nodiscard]] Result<std::unique_ptr<sqlite::Connection>> open_store_for_reading(const std::string& path);
 
 // How long a connection waits for a lock that another holds.
 inline constexpr int kBusyMillis = 2000;

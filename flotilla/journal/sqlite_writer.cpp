@@ -145,16 +145,32 @@ std::optional<AppendError> SqliteWriter::refusal(const Batch& batch) {
       return error;
     }
   }
+  if (auto error = category_refusal(batch)) {
+    return error;
+  }
   return claim_refusal(batch);
 }
 
-std::optional<AppendError> SqliteWriter::version_refusal(const Append& append) {
-  for (const NewRecord& record : append.records) {
-    if (categories_.size() >= kMaxCategories && !record.category.empty() &&
-        !categories_.contains(record.category)) {
-      return TooLarge{fmt::format("the journal has {} categories, which is the limit", kMaxCategories)};
+std::optional<AppendError> SqliteWriter::category_refusal(const Batch& batch) {
+  if (categories_.size() + kMaxBatchItems <= kMaxCategories) {
+    return std::nullopt;
+  }
+  std::set<std::string_view> fresh;
+  for (const Append& append : batch.appends) {
+    for (const NewRecord& record : append.records) {
+      if (!record.category.empty() && !categories_.contains(record.category)) {
+        fresh.insert(record.category);
+      }
     }
   }
+  if (categories_.size() + fresh.size() > kMaxCategories) {
+    return TooLarge{fmt::format("the journal has {} categories and would have {} more, the limit is {}",
+                                categories_.size(), fresh.size(), kMaxCategories)};
+  }
+  return std::nullopt;
+}
+
+std::optional<AppendError> SqliteWriter::version_refusal(const Append& append) {
   if (append.stream.is_new()) {
     return std::nullopt;
   }

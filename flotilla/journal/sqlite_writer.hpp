@@ -81,6 +81,7 @@ class SqliteWriter {
 
   [[nodiscard]] std::optional<AppendError> refusal(const Batch& batch);
   [[nodiscard]] std::optional<AppendError> version_refusal(const Append& append);
+  [[nodiscard]] std::optional<AppendError> category_refusal(const Batch& batch);
   [[nodiscard]] std::optional<AppendError> claim_refusal(const Batch& batch);
   [[nodiscard]] std::optional<Holder> holder(const Claim& claim);
   [[nodiscard]] std::uint64_t head(RecordClass record_class, std::uint64_t stream);

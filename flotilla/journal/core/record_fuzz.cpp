@@ -3,18 +3,18 @@
 #include "flotilla/base/assert.hpp"
 #include "flotilla/journal/core/record.hpp"
 
-namespace flotilla::journal {
+namespace flotilla::journal::fuzz {
 
-void fuzz_record(std::span<const std::byte> data) {
+void record(std::span<const std::byte> data) {
   const std::string_view bytes(reinterpret_cast<const char*>(data.data()), data.size());
-  const auto record = decode(bytes);
-  if (!record) {
-    FLOTILLA_ASSERT(!record.error().message.empty());
+  const auto decoded = decode(bytes);
+  if (!decoded) {
+    FLOTILLA_ASSERT(!decoded.error().message.empty());
     return;
   }
   std::string again;
-  encode(again, *record);
+  encode(again, *decoded);
   FLOTILLA_ASSERT(again == bytes);
 }
 
-}  // namespace flotilla::journal
+}  // namespace flotilla::journal::fuzz

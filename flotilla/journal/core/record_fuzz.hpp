@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <span>
 
-namespace flotilla::journal {
+namespace flotilla::journal::fuzz {
 
-void fuzz_record(std::span<const std::byte> data);
+void record(std::span<const std::byte> data);
 
-}  // namespace flotilla::journal
+}  // namespace flotilla::journal::fuzz

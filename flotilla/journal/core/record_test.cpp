@@ -141,7 +141,7 @@ TEST(Record, WhatIsAcceptedIsWrittenBackByteForByte) {
     std::string bytes;
     encode(bytes, record);
     bytes[random.below(bytes.size())] = static_cast<char>(random.next());
-    fuzz_record(std::as_bytes(std::span(bytes)));
+    fuzz::record(std::as_bytes(std::span(bytes)));
   }
 }
 

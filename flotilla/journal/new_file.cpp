@@ -1,0 +1,57 @@
+#include "flotilla/journal/new_file.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace flotilla::journal {
+namespace {
+
+bool sync_path(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return false;
+  }
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  return synced;
+}
+
+}  // namespace
+
+Result<NewFile> NewFile::begin(const std::string& name) {
+  std::error_code error;
+  if (std::filesystem::exists(name, error)) {
+    return fail(Errc::conflict, fmt::format("{} exists already: name another file, or move it away", name));
+  }
+  NewFile file(name);
+  std::filesystem::remove(file.path(), error);  // of an attempt that was interrupted
+  if (error) {
+    return fail(Errc::io, fmt::format("cannot write {}: {}", file.path(), error.message()));
+  }
+  return file;
+}
+
+NewFile::~NewFile() {
+  if (!name_.empty()) {
+    std::error_code ignored;  // it never had the name that somebody would look for
+    std::filesystem::remove(path(), ignored);
+  }
+}
+
+Result<> NewFile::publish() && {
+  const std::string parent = std::filesystem::path(name_).parent_path().string();
+  if (!sync_path(path()) || std::rename(path().c_str(), name_.c_str()) != 0 ||
+      !sync_path(parent.empty() ? "." : parent)) {
+    return fail(Errc::io, fmt::format("cannot write {}: {}", name_, std::strerror(errno)));
+  }
+  name_.clear();
+  return {};
+}
+
+}  // namespace flotilla::journal
