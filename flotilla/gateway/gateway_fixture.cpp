@@ -83,6 +83,12 @@ net::Task<Got> Rig::ask(std::string request) {
   }
 }
 
+call::ServiceConfig without_retries() {
+  call::ServiceConfig config;
+  config.retry.attempts = 1;
+  return config;
+}
+
 ScriptedService::Script always(std::string text) {
   return [text = std::move(text)](ScriptedService::Call& call) -> net::Task<bool> {
     call.channel.send(text);

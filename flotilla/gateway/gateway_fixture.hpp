@@ -159,6 +159,8 @@ class Rig {
   net::SocketAddress address_;
 };
 
+// The defaults, but one attempt.
+call::ServiceConfig without_retries();
 // A service that answers everything with `answer` and keeps the connection.
 ScriptedService::Script always(std::string answer);
 // "HTTP/1.1 STATUS X" with a Content-Length and `body`.
