@@ -8,6 +8,7 @@
 #include "flotilla/saga/core/definition_faults.hpp"
 #include "flotilla/saga/core/definition_graph.hpp"
 #include "flotilla/saga/core/definition_json.hpp"
+#include "flotilla/saga/core/definition_request.hpp"
 #include "flotilla/saga/core/definition_step.hpp"
 #include "flotilla/saga/core/definition_text.hpp"
 

@@ -3,38 +3,11 @@
 #include <algorithm>
 #include <array>
 
-#include "flotilla/http/core/scan.hpp"
-#include "flotilla/json/canonical.hpp"
-#include "flotilla/resilience/core/retry.hpp"
+#include "flotilla/saga/core/definition_request.hpp"
 #include "flotilla/saga/core/definition_text.hpp"
 
 namespace flotilla::saga {
 namespace {
-
-// "90s", "1500ms": for messages only.
-std::string show(Duration d) {
-  using namespace std::chrono_literals;
-  for (const auto& [unit, name] : {std::pair<Duration, std::string_view>{24h, "d"},
-                                   {1h, "h"},
-                                   {1min, "m"},
-                                   {1s, "s"},
-                                   {1ms, "ms"},
-                                   {1us, "us"}}) {
-    if (d.count() % unit.count() == 0) {
-      return fmt::format("{}{}", d / unit, name);
-    }
-  }
-  return fmt::format("{}ns", d.count());
-}
-
-// Set by the runner on every request, so a step's own would be lost or misread.
-bool is_reserved_header(std::string_view name) {
-  constexpr std::array<std::string_view, 8> names{"idempotency-key", "host",      "content-length",
-                                                  "connection",      "te",        "transfer-encoding",
-                                                  "upgrade",         "keep-alive"};
-  return std::ranges::find(names, name) != names.end() || name.starts_with("saga-") ||
-         name.starts_with("flotilla-");
-}
 
 // What is given away can be gone before it is taken back (sagas-events-cqrs 1.10: a lint).
 bool gives_away(std::string_view name, std::string_view call) {
@@ -53,7 +26,8 @@ class StepChecker {
         step_(into.steps[index]),
         known_(known),
         faults_(faults),
-        text_(into, faults) {
+        text_(into, faults),
+        requests_(step_.name, text_, faults) {
     before_.steps = step_.ancestors;
   }
 
@@ -116,7 +90,7 @@ class StepChecker {
 
   void action() {
     const RequestDraft& request = *draft_.action;
-    auto compiled = compile(request, "action", before_, kDefaultTimeout);
+    auto compiled = requests_.compile(request, "action", before_, kDefaultTimeout);
     retries(request);
     options();
     undo(compiled ? compiled->timeout : kDefaultTimeout);
@@ -131,44 +105,14 @@ class StepChecker {
     step_.retry = step_.kind == StepKind::retriable ? kEndlessRetry : kDefaultRetry;
     step_.undo_retry = kEndlessRetry;
     if (request.retry) {
-      apply(*request.retry, step_.retry, step_.kind == StepKind::retriable ? "a retriable step" : "");
+      requests_.apply(*request.retry, step_.retry,
+                      step_.kind == StepKind::retriable ? "a retriable step" : "");
     }
     if (draft_.undo && draft_.undo->retry) {
-      apply(*draft_.undo->retry, step_.undo_retry, "an undo");
+      requests_.apply(*draft_.undo->retry, step_.undo_retry, "an undo");
     }
     if (draft_.status && draft_.status->retry) {
       fault(draft_.status->retry->at, "asks its `status` until there is an answer; take `retry` out of it");
-    }
-  }
-
-  // `endless` names what is tried until it succeeds, if it is.
-  void apply(const Written<RetryDraft>& draft, Retry& retry, std::string_view endless) {
-    const RetryDraft& d = draft.value;
-    if (!endless.empty() && (d.attempts || d.within)) {
-      fault(draft.at, fmt::format("bounds the attempts of {}, which is tried until it succeeds; keep only "
-                                  "`backoff` and `factor`",
-                                  endless));
-      return;
-    }
-    if (d.attempts || d.within) {  // naming one bound lifts the other
-      retry.attempts = d.attempts.value_or(0);
-      retry.within = d.within;
-    }
-    retry.first = d.first.value_or(retry.first);
-    retry.cap = d.cap.value_or(retry.cap);
-    retry.factor = d.factor.value_or(retry.factor);
-    if (d.attempts && (*d.attempts < 1 || *d.attempts > kMostAttempts)) {
-      fault(draft.at, fmt::format("has {} attempts; 1 to {} are taken", *d.attempts, kMostAttempts));
-    }
-    if (retry.within) {
-      within_bounds({*retry.within, draft.at}, kShortest, kLongestWait, what("retry.within"), faults_);
-    }
-    if (retry.first < kShortest || retry.first > retry.cap || retry.cap > kLongestPause) {
-      fault(draft.at, fmt::format("has a backoff of {}..{}; from {} to {}, the first not above the cap",
-                                  show(retry.first), show(retry.cap), show(kShortest), show(kLongestPause)));
-    }
-    if (!(retry.factor >= 1 && retry.factor <= 100)) {
-      fault(draft.at, "has a backoff factor that is not within 1 and 100");
     }
   }
 
@@ -249,7 +193,7 @@ class StepChecker {
     if (draft_.action) {
       sight.undone = index_;  // a nested saga is only undone after its end, whose result is known
     }
-    step_.undo = compile(request, "undo", sight, timeout);
+    step_.undo = requests_.compile(request, "undo", sight, timeout);
     if (step_.undo && draft_.action && same_target(request.call.value, draft_.action->call.value)) {
       fault(request.call.at, "is undone by the request that does it; the undo needs another method or path");
     }
@@ -268,7 +212,7 @@ class StepChecker {
     if (!draft_.status) {
       return;
     }
-    step_.status = compile(*draft_.status, "status", before_, timeout);
+    step_.status = requests_.compile(*draft_.status, "status", before_, timeout);
     if (step_.status && step_.status->target.method() != "GET") {
       fault(draft_.status->call.at, "asks for its status with a request that may change something; use GET");
     }
@@ -286,62 +230,6 @@ class StepChecker {
            "is the pivot, and when its answer is lost a person must find out what happened; "
            "give it a `status` request, or `idempotent: key` if the service replays answers");
     }
-  }
-
-  std::optional<Request> compile(const RequestDraft& draft, std::string_view part, const Sight& sight,
-                                 Duration timeout) {
-    const auto target = text_.target(draft.call, what(part), sight);
-    Request request;
-    bool good = target.has_value();
-    if (target) {
-      request.target = *target;
-    }
-    if (draft.body) {
-      if (const auto* const source = std::get_if<std::string>(&draft.body->value)) {
-        auto body = text_.expression({*source, draft.body->at}, what(fmt::format("body of {}", part)), sight);
-        good &= body.has_value();
-        if (body) {
-          request.body = *std::move(body);
-        }
-      } else {
-        request.body = json::canonical(std::get<json::Value>(draft.body->value));
-      }
-      if (part == "status") {
-        fault(draft.body->at, "asks for its status with a body; a GET has none");
-      }
-    }
-    good &= headers(draft, part, sight, request);
-    request.timeout = draft.timeout ? draft.timeout->value : timeout;
-    if (draft.timeout) {
-      good &= within_bounds(*draft.timeout, kShortest, kLongestTimeout, what("timeout"), faults_);
-    }
-    return good ? std::optional(std::move(request)) : std::nullopt;
-  }
-
-  bool headers(const RequestDraft& draft, std::string_view part, const Sight& sight, Request& request) {
-    bool good = true;
-    for (const auto& [written, value] : draft.headers) {
-      const std::string name = to_lower(written);
-      std::string_view wrong;
-      if (!http::is_token(name)) {
-        wrong = "which is not a header's name";
-      } else if (is_reserved_header(name)) {
-        wrong = "which Flotilla sets itself; take it out";
-      } else if (std::ranges::find(request.headers, name, [](const auto& h) { return h.first; }) !=
-                 request.headers.end()) {
-        wrong = "which stands twice; keep one";
-      }
-      if (!wrong.empty()) {
-        fault(value.at, fmt::format("has the header '{}', {}", written, wrong));
-        good = false;
-      } else if (auto text = text_.text(value, what(fmt::format("header '{}' of {}", name, part)), sight)) {
-        request.headers.emplace_back(name, *std::move(text));
-      } else {
-        good = false;
-      }
-    }
-    std::ranges::sort(request.headers, {}, [](const auto& h) -> const std::string& { return h.first; });
-    return good;
   }
 
   void refuse_options_of_actions() {
@@ -398,7 +286,7 @@ class StepChecker {
   void undo_of_nested(std::string_view name, bool has_pivot) {
     if (step_.kind != StepKind::compensatable || has_pivot) {
       if (draft_.undo && draft_.undo->retry) {
-        apply(*draft_.undo->retry, step_.undo_retry, "an undo");
+        requests_.apply(*draft_.undo->retry, step_.undo_retry, "an undo");
       }
       undo(kDefaultTimeout);
       options();
@@ -451,20 +339,11 @@ class StepChecker {
   std::span<const DefinitionPtr> known_;
   Faults& faults_;
   TextCompiler text_;
+  RequestCompiler requests_;
   Sight before_;
 };
 
 }  // namespace
-
-bool within_bounds(const Written<Duration>& value, Duration least, Duration most, std::string_view what,
-                   Faults& faults) {
-  if (value.value >= least && value.value <= most) {
-    return true;
-  }
-  faults.add(value.at,
-             fmt::format("{}: {} is not within {} and {}", what, show(value.value), show(least), show(most)));
-  return false;
-}
 
 void complete_step(const StepDraft& draft, StepIndex index, Definition& into,
                    std::span<const DefinitionPtr> known, Faults& faults) {

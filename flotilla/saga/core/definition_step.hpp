@@ -16,8 +16,4 @@ namespace flotilla::saga {
 void complete_step(const StepDraft& draft, StepIndex index, Definition& into,
                    std::span<const DefinitionPtr> known, Faults& faults);
 
-// Whether `value` lies within; else a fault that says the bounds.
-bool within_bounds(const Written<Duration>& value, Duration least, Duration most, std::string_view what,
-                   Faults& faults);
-
 }  // namespace flotilla::saga
