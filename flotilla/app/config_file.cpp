@@ -14,6 +14,7 @@
 #include "flotilla/config/spec.hpp"
 #include "flotilla/gateway/gateway_config_reader.hpp"
 #include "flotilla/net/address.hpp"
+#include "flotilla/saga/definition_reader.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -136,6 +137,11 @@ void add_named_services(ConfigFile& file) {
       }
     }
   }
+  for (const saga::DefinitionPtr& definition : file.sagas) {
+    for (const ServiceName& name : saga::services_of(*definition)) {
+      add(name);
+    }
+  }
   for (std::size_t i = 0; i < file.services.size(); ++i) {
     const std::vector<call::Fallback> fallbacks = file.services[i].fallbacks;  // add() moves the list
     for (const call::Fallback& fallback : fallbacks) {
@@ -176,7 +182,7 @@ void check_listeners(const ConfigFile& file, const Node& root, Problems& problem
   }
 }
 
-Spec<ConfigFile> file_spec(const std::string& path) {
+Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sources) {
   Spec<ConfigFile> spec("the file");
   auto any = config::json_value();  // read by the specs of the parts, from the node
   any.form = "a mapping, below";
@@ -230,8 +236,15 @@ Spec<ConfigFile> file_spec(const std::string& path) {
                                  f.compositions = gateway::read_compositions(n, path, p);
                                }),
                                "answers made of several calls");
-  for (const char* key : {"api", "stores", "sagas", "topics", "subscriptions", "choreographies", "aggregates",
-                          "views", "migrations", "sidecar"}) {
+  spec.field_with<std::string>("sagas", any,
+                               Set([path, &sources](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 Problems warnings;
+                                 f.sagas = saga::read_sagas(n, sources, p, warnings);
+                                 f.warnings = warnings.lines(path);
+                               }),
+                               "transactions across services");
+  for (const char* key : {"api", "stores", "topics", "subscriptions", "choreographies", "aggregates", "views",
+                          "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -284,7 +297,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
     if (const Node* const defaults = root->find("defaults")) {
       call::defaults_spec().read(*defaults, file.defaults, problems);
     }
-    file_spec(path).read(*root, file, problems);
+    file_spec(path, sources).read(*root, file, problems);
     if (problems.empty()) {
       check_listeners(file, *root, problems);
     }
@@ -318,9 +331,11 @@ std::string config_schema() {
       R"("additionalProperties":false,"properties":{{"flotilla":{{"const":1}},"workers":{{"type":"integer","minimum":1,"maximum":256}},)"
       R"("trusted_proxies":{{"type":"array","items":{{"type":"string"}}}},"admin":{},"registry":{},"defaults":{},)"
       R"("services":{{"type":"object","additionalProperties":{}}},"gateways":{{"type":"object","additionalProperties":{}}},)"
-      R"("compositions":{{"type":"object","additionalProperties":{}}}}}}})",
+      R"("compositions":{{"type":"object","additionalProperties":{}}},)"
+      R"("sagas":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), registry_spec().schema(), call::defaults_spec().schema(),
-      call::service_spec().schema(), gateway::gateway_schema(), gateway::composition_schema());
+      call::service_spec().schema(), gateway::gateway_schema(), gateway::composition_schema(),
+      saga::saga_schema());
 }
 
 std::string config_reference() {
@@ -329,7 +344,7 @@ std::string config_reference() {
     out += fmt::format("\n## {}\n\n{}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n{}", title,
                        about, rows);
   };
-  table("The file", "Every key may be left out.", file_spec({}).reference());
+  table("The file", "Every key may be left out.", file_spec({}, {}).reference());
   table("`admin`", "The management API; see [operations](operations.md).", admin_spec().reference());
   table("`registry`", "See [discovery](discovery.md).", registry_spec().reference());
   table("`telemetry`", "Named by the design, refused so far.", telemetry_spec().reference());
@@ -345,6 +360,10 @@ std::string config_reference() {
   out +=
       "\n## `compositions.NAME`\n\nA mapping of branch names to calls; the keys of a branch stand in "
       "[aggregation](aggregation.md).\n";
+  table("`sagas.NAME`", "What a saga does, and how to write one, stands in [sagas](sagas.md).",
+        saga::saga_reference());
+  table("A step of a saga", "`sagas.NAME.steps` is a list of these, each `NAME: {...}`.",
+        saga::step_reference());
   out += reference_tail();
   return out;
 }

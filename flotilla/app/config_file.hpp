@@ -15,6 +15,7 @@
 #include "flotilla/config/node.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
 #include "flotilla/net/cidr.hpp"
+#include "flotilla/saga/core/definition.hpp"
 
 namespace flotilla::app {
 
@@ -44,7 +45,9 @@ struct ConfigFile {
   std::map<ServiceName, std::string> service_places;  // FILE:LINE:COLUMN of those with an entry
   std::vector<gateway::GatewayConfig> gateways;
   std::vector<gateway::CompositionConfig> compositions;
+  std::vector<saga::DefinitionPtr> sagas;
   TelemetryConfig telemetry;
+  std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at
 };
 
 // The lines of an error each begin with FILE:LINE:COLUMN.

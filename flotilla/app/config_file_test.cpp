@@ -25,15 +25,21 @@ std::string content(const std::string& path) {
   return std::move(out).str();
 }
 
-const config::Sources& nothing() {
+// No environment, and no file but schemas that take any object.
+const config::Sources& few_files() {
   static const config::Sources sources{.environment = [](const std::string&) { return std::nullopt; },
-                                       .file = [](const std::string&) { return std::nullopt; }};
+                                       .file =
+                                           [](const std::string& path) {
+                                             return path.starts_with("schemas/")
+                                                        ? std::optional<std::string>(R"({"type":"object"})")
+                                                        : std::nullopt;
+                                           }};
   return sources;
 }
 
 // What `flotilla check f` says about a file, a line per problem; nothing if it is valid.
 std::string check(std::string_view yaml) {
-  auto file = parse_config(yaml, "f", nothing());
+  auto file = parse_config(yaml, "f", few_files());
   std::string all;
   if (!file) {
     for (const std::string& line : file.error()) {
@@ -53,7 +59,7 @@ TEST(ConfigFile, RefusesWhatTheDesignHasAndThisBuildHasNot) {
 
 TEST(ConfigFile, ReadsTheNamesOfControlPorts) {
   const auto file = parse_config(
-      "admin: { hosts: [ops.example.com] }\nregistry: { hosts: [flotilla, consul] }\n", "f", nothing());
+      "admin: { hosts: [ops.example.com] }\nregistry: { hosts: [flotilla, consul] }\n", "f", few_files());
   ASSERT_TRUE(file.has_value());
   EXPECT_EQ(file->admin->hosts, std::vector<std::string>{"ops.example.com"});
   EXPECT_EQ(file->registry->hosts, (std::vector<std::string>{"flotilla", "consul"}));
@@ -67,7 +73,7 @@ TEST(ConfigFile, ReadsTheNamesOfControlPorts) {
 TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   const std::string text = content(path_of("flotilla/app/testdata/design_today.yaml"));
   ASSERT_EQ(check(text), "");
-  const auto file = parse_config(text, "f", nothing());
+  const auto file = parse_config(text, "f", few_files());
   ASSERT_TRUE(file.has_value());
   EXPECT_EQ(file->admin->listen, "127.0.0.1:9900");
   EXPECT_EQ(file->registry->listen, "127.0.0.1:8500");
@@ -81,9 +87,9 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   for (const call::ServiceConfig& service : file->services) {
     names.push_back(service.name.value());
   }
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"user-service", "monolith", "payment-service", "ops-service",
-                                      "order-service", "notification-service", "recommendation-service"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"user-service", "monolith", "payment-service", "ops-service",
+                                             "order-service", "notification-service",
+                                             "recommendation-service", "shipping-service"}));
   const call::ServiceConfig& payment = file->services.at(2);
   EXPECT_EQ(payment.timeout, 5s);  // from the defaults
   ASSERT_TRUE(payment.circuit_breaker && payment.bulkhead && payment.rate_limit && payment.outlier);
@@ -115,6 +121,10 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   EXPECT_FALSE(file->compositions[0].branches[0].optional);
   EXPECT_EQ(file->compositions[0].branches[1].timeout, 300ms);
   EXPECT_EQ(file->compositions[0].branches[4].after, std::vector<std::string>{"user"});
+  ASSERT_EQ(file->sagas.size(), 1U);
+  EXPECT_EQ(file->sagas[0]->name, "place-order");
+  EXPECT_EQ(file->sagas[0]->steps.size(), 4U);
+  EXPECT_EQ(file->warnings, std::vector<std::string>{});
 }
 
 struct BadFile {

@@ -34,6 +34,9 @@ int check(const std::string& path) {
   if (!file) {
     return report(file.error());
   }
+  for (const std::string& warning : file->warnings) {
+    std::fprintf(stderr, "%s (a warning)\n", warning.c_str());
+  }
   if (const auto compiled = app::compile_runtime(std::move(*file), 1, net::monotonic_now(), 1, nullptr);
       !compiled) {
     return report({compiled.error().message});

@@ -69,6 +69,12 @@ Platform::~Platform() {
 }
 
 std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
+  for (const std::string& warning : file.warnings) {
+    log::warning("{}", warning);
+  }
+  if (!file.sagas.empty()) {
+    log::warning("the file's sagas are checked, but this build does not run them yet");
+  }
   auto loop = net::Loop::create();
   if (!loop) {
     return std::unexpected(one(loop.error()));
