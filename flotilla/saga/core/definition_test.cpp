@@ -1,12 +1,16 @@
 #include "flotilla/saga/core/definition.hpp"
 
 #include <fstream>
+#include <span>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "flotilla/base/random.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/saga/core/builder.hpp"
 #include "flotilla/saga/core/definition_check.hpp"
+#include "flotilla/saga/core/definition_fuzz.hpp"
 #include "flotilla/saga/core/definition_json.hpp"
 
 namespace flotilla::saga {
@@ -180,6 +184,56 @@ TEST(Definition, RefusesStoredTextsThatAreNotItsOwn) {
   EXPECT_EQ(with(R"("format":1)", R"("format": 1)"),
             "the stored definition of saga 'place-order' is not in its canonical form; it was changed, or a "
             "newer build wrote it");
+}
+
+// The seeds of the fuzz target reach what they are there for.
+TEST(Definition, HasFuzzSeedsOfEveryDepth) {
+  const auto says = [](const std::string& name) {
+    std::ifstream in(FLOTILLA_SOURCE_DIR "/tests/fuzz/corpus/saga_definition/" + name, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    fuzz::definition(std::as_bytes(std::span(text.view())));
+    const auto draft = parse_draft(text.view());
+    if (!draft) {
+      return draft.error().message;
+    }
+    const auto checked = check_definition(*draft);
+    return checked ? std::string("accepted") : checked.error().front().message;
+  };
+  EXPECT_EQ(says("place_order"), "accepted");
+  EXPECT_EQ(says("whole"), "accepted");
+  EXPECT_EQ(
+      says("circle"),
+      "the steps wait for each other: run after go after ask after run; no step of them could ever begin");
+  EXPECT_EQ(says("too_many"),
+            "saga 'whole' has 100 steps; 1 to 64 are taken: move some into a saga of their own");
+  EXPECT_EQ(
+      says("reads_ahead"),
+      "step 'run', undo: reads `.steps.sleep`, which has no answer yet at that time; only steps that come "
+      "before have one: see `after`");
+  EXPECT_EQ(says("bounds"), "step 'run' has a backoff factor that is not within 1 and 100");
+  EXPECT_EQ(says("cut"), "a stored definition: byte 700: the text ends where a value belongs");
+  EXPECT_EQ(says("no_object"), "a stored definition: name must be a string");
+}
+
+// Texts damaged at random: a stretch taken out, doubled, or moved, so that many stay JSON.
+TEST(Definition, SurvivesDamagedTexts) {
+  constexpr std::uint64_t kSeed = 20'261'126;
+  SCOPED_TRACE(testing::Message() << "seed " << kSeed);
+  Random random(kSeed);
+  const std::string good = (*place_order().build())->canonical;
+  for (int i = 0; i < 5'000; ++i) {
+    std::string text = good;
+    const std::size_t at = random.below(text.size());
+    const std::string part = text.substr(at, 1 + random.below(24));
+    if (random.below(2) == 0) {
+      text.erase(at, part.size());
+    }
+    if (random.below(2) == 0) {
+      text.insert(random.below(text.size()), part);
+    }
+    fuzz::definition(std::as_bytes(std::span(text)));
+  }
 }
 
 }  // namespace
