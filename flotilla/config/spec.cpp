@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "flotilla/base/duration_text.hpp"
 #include "flotilla/json/writer.hpp"
 
 namespace flotilla::config {

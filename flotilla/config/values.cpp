@@ -42,17 +42,6 @@ constexpr std::uint64_t kTenYears = 3650 * 86'400'000'000'000ULL;
 constexpr std::array<Unit, 4> kSizes{
     {{"B", 1}, {"KiB", 1024}, {"MiB", std::uint64_t{1} << 20}, {"GiB", std::uint64_t{1} << 30}}};
 
-// In the largest of `units`, which ascend, that divides `value`; the first if none does.
-std::string show(std::uint64_t value, std::span<const Unit> units) {
-  const Unit* best = &units.front();
-  for (const Unit& unit : units) {
-    if (value != 0 && value % unit.factor == 0) {
-      best = &unit;
-    }
-  }
-  return std::to_string(value / best->factor) + std::string(best->name);
-}
-
 }  // namespace
 
 Result<Duration> parse_duration(std::string_view text) {
@@ -151,10 +140,15 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return fail(Errc::invalid, "must be HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000");
 }
 
-std::string show_duration(Duration value) {
-  return show(static_cast<std::uint64_t>(value.count()), kDurations);
+std::string show_size(std::uint64_t bytes) {
+  const Unit* best = &kSizes.front();
+  for (const Unit& unit : kSizes) {
+    if (bytes != 0 && bytes % unit.factor == 0) {
+      best = &unit;
+    }
+  }
+  return std::to_string(bytes / best->factor) + std::string(best->name);
 }
-std::string show_size(std::uint64_t bytes) { return show(bytes, kSizes); }
 
 bool is_ip_address(std::string_view host) { return is_ip(AF_INET, host) || is_ip(AF_INET6, host); }
 

@@ -42,8 +42,7 @@ struct HostPort {
 [[nodiscard]] Result<Rate> parse_rate(std::string_view text);
 // `127.0.0.1:8000`, `[::1]:8000`, `db.example:5432`. The host points into `text`.
 [[nodiscard]] Result<HostPort> parse_host_port(std::string_view text);
-// As one would write it, in the largest unit that divides it: 90s, 24h, 64KiB.
-[[nodiscard]] std::string show_duration(Duration value);
+// As one would write it, in the largest unit that divides it: 64KiB.
 [[nodiscard]] std::string show_size(std::uint64_t bytes);
 // An IPv4 or (without brackets) an IPv6 address rather than a name.
 [[nodiscard]] bool is_ip_address(std::string_view host);

@@ -3,27 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "flotilla/base/duration_text.hpp"
 #include "flotilla/http/core/scan.hpp"
 #include "flotilla/json/canonical.hpp"
 
 namespace flotilla::saga {
 namespace {
-
-// "90s", "1500ms": for messages only.
-std::string show(Duration d) {
-  using namespace std::chrono_literals;
-  for (const auto& [unit, name] : {std::pair<Duration, std::string_view>{24h, "d"},
-                                   {1h, "h"},
-                                   {1min, "m"},
-                                   {1s, "s"},
-                                   {1ms, "ms"},
-                                   {1us, "us"}}) {
-    if (d.count() % unit.count() == 0) {
-      return fmt::format("{}{}", d / unit, name);
-    }
-  }
-  return fmt::format("{}ns", d.count());
-}
 
 // Set by the runner on every request, so a step's own would be lost or misread.
 bool is_reserved_header(std::string_view name) {
@@ -41,8 +26,8 @@ bool within_bounds(const Written<Duration>& value, Duration least, Duration most
   if (value.value >= least && value.value <= most) {
     return true;
   }
-  faults.add(value.at,
-             fmt::format("{}: {} is not within {} and {}", what, show(value.value), show(least), show(most)));
+  faults.add(value.at, fmt::format("{}: {} is not within {} and {}", what, show_duration(value.value),
+                                   show_duration(least), show_duration(most)));
   return false;
 }
 
@@ -69,7 +54,8 @@ void RequestCompiler::apply(const Written<RetryDraft>& draft, Retry& retry, std:
   }
   if (retry.first < kShortest || retry.first > retry.cap || retry.cap > kLongestPause) {
     fault(draft.at, fmt::format("has a backoff of {}..{}; from {} to {}, the first not above the cap",
-                                show(retry.first), show(retry.cap), show(kShortest), show(kLongestPause)));
+                                show_duration(retry.first), show_duration(retry.cap),
+                                show_duration(kShortest), show_duration(kLongestPause)));
   }
   if (!(retry.factor >= 1 && retry.factor <= 100)) {
     fault(draft.at, "has a backoff factor that is not within 1 and 100");
