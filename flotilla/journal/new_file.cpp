@@ -24,6 +24,13 @@ bool sync_path(const std::string& path) {
 
 }  // namespace
 
+void create_private(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    ::close(fd);
+  }
+}
+
 Result<NewFile> NewFile::begin(const std::string& name) {
   std::error_code error;
   if (std::filesystem::exists(name, error)) {
@@ -34,6 +41,7 @@ Result<NewFile> NewFile::begin(const std::string& name) {
   if (error) {
     return fail(Errc::io, fmt::format("cannot write {}: {}", file.path(), error.message()));
   }
+  create_private(file.path());
   return file;
 }
 

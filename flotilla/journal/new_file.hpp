@@ -11,9 +11,13 @@
 
 namespace flotilla::journal {
 
+// Creates an empty file that its owner alone may read and write; one that exists is left as it is. Whether it
+// worked shows when it is opened.
+void create_private(const std::string& path);
+
 class NewFile {
  public:
-  // Errors: conflict (a file of that name exists), io.
+  // The partial file is there, empty and private. Errors: conflict (a file of that name exists), io.
   [[nodiscard]] static Result<NewFile> begin(const std::string& name);
   NewFile(NewFile&& other) noexcept : name_(std::exchange(other.name_, {})) {}
   NewFile& operator=(NewFile&&) = delete;

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "flotilla/base/log.hpp"
+#include "flotilla/journal/new_file.hpp"
 #include "flotilla/journal/sqlite_schema.hpp"
 #include "flotilla/net/clock.hpp"
 
@@ -27,6 +28,8 @@ Error with_path(const std::string& path, Error error) {
 }
 
 Result<std::unique_ptr<sqlite::Connection>> open_for_writing(const SqliteOptions& options) {
+  // SQLite gives its log the permissions of the file.
+  create_private(options.path);
   auto db = sqlite::Connection::open(options.path, sqlite::Connection::Mode::create, options.vfs);
   if (!db) {
     return db;

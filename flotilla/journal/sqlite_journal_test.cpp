@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "flotilla/base/log.hpp"
+#include "flotilla/journal/backup.hpp"
 #include "flotilla/journal/test_support.hpp"
 
 namespace flotilla::journal {
@@ -152,6 +153,19 @@ TEST_F(Embedded, AnotherOwnerMakesEveryBatchStale) {
   EXPECT_EQ(std::get<StaleEpoch>(result.error()).current, usurper->epoch());
   EXPECT_EQ(journal->health().state, Health::State::failed);
   EXPECT_TRUE(test::append(*usurper, one(*usurper)).has_value());
+}
+
+// Idempotency keys, payloads and the secrets of keys stand in it.
+TEST_F(Embedded, ItsFilesAreTheOwnersAlone) {
+  auto journal = SqliteJournal::open(options()).value();
+  ASSERT_TRUE(test::append(*journal, one(*journal)).has_value());
+  const std::string copy = directory_.file("copy.db");
+  ASSERT_TRUE(backup_store(path_, copy).has_value());
+  for (const std::string& file : {path_, path_ + "-wal", path_ + "-shm", path_ + ".lock", copy}) {
+    EXPECT_EQ(std::filesystem::status(file).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+        << file;
+  }
 }
 
 TEST_F(Embedded, ItsCategoriesAreBounded) {

@@ -11,7 +11,7 @@
 namespace flotilla::journal {
 
 Result<StoreLock> StoreLock::acquire(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
     return fail(Errc::io, fmt::format("cannot create the lock file {}: {}", path, std::strerror(errno)));
   }
