@@ -16,8 +16,8 @@ Three grades of service, each on a port of its own, because a saga promises each
 
 `does` says how a request goes wrong. It is a list of turns, one per request of that key in the order of their
 coming, and what is not named goes well; `slow:200+lose` does both. Before the effect: slow:MS, busy (429), error
-(500), drop (the connection ends). After it: failed (500), lose (the connection ends). Later: accept:MS (202 and a
-callback), poll:MS (202 and a Location). These hold for all requests of the key: refuse (402), and until /heal
+(500), drop (the connection ends). After it: failed (500), lose (the connection ends). Later, where keys are known: accept:MS (202
+and a callback), poll:MS (202 and a Location). These hold for all requests of the key: refuse (402), and until /heal
 block (409), confused (501), mute (the effect, but never an answer).
 
 Nothing here is written to a disk: the ledger is the one process that is not killed. Python 3.11, no packages.
@@ -82,11 +82,12 @@ class Answer:
 
 
 class Ledger:
-    """The services' data. No I/O and no clock: the server below says what came in and carries out what is said."""
+    """The services' data. No I/O: the server below says what came in and carries out what is said."""
 
-    def __init__(self):
+    def __init__(self, clock=lambda: 0):
+        self.clock = clock                             # milliseconds, for the events
         self.entries = {}                              # by key
-        self.events = []                               # [what, key, epoch, detail] in the order of their happening
+        self.events = []                               # [what, key, epoch, detail, when] in the order of their happening
         self.done = collections.Counter()              # (grade, step, order) -> actions that took effect
         self.undone = collections.Counter()            # the same of undos
         self.blocked = set()                           # barrier: (saga, step) whose undo came first
@@ -94,7 +95,7 @@ class Ledger:
         self.healed = False
 
     def note(self, what, request, detail=""):
-        self.events.append([what, request.key, request.epoch, detail])
+        self.events.append([what, request.key, request.epoch, detail, self.clock()])
 
     def arrive(self, request):
         """A request was read; what it will go through is in request.turn from here on."""
@@ -254,7 +255,7 @@ class Server:
             return Answer(429)
         if "error" in request.turn:
             return Answer(500)
-        return Answer(202) if entry.job and request.grade != "naive" else None
+        return Answer(202) if entry.job else None
 
     async def transact(self, request, entry, callback):
         """At most one request of a key is at work in a service that knows keys; the others wait for its answer."""
@@ -282,8 +283,6 @@ class Server:
         await asyncio.sleep(seconds)
         answer = self.ledger.act(request)
         entry.job = False
-        if request.grade == "naive":  # it knows its jobs, if not its keys
-            entry.answer = answer
         if callback is None:
             return
         self.ledger.note("answer", request, answer.meaning)
@@ -299,7 +298,7 @@ class Server:
             return 404, {}, b"{}"
         if entry.answer is None:
             return 202, {"Location": f"/jobs/{key}"}, b"{}"
-        self.ledger.events.append(["answer", key, 0, entry.answer.meaning])
+        self.ledger.events.append(["answer", key, 0, entry.answer.meaning, self.ledger.clock()])
         return entry.answer.status, {"Saga-Outcome": entry.answer.outcome} if entry.answer.outcome else {}, entry.answer.body
 
 
@@ -339,6 +338,6 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description="Services of three grades that keep a ledger.")
     arguments.add_argument("--port", type=int, required=True, help="of the first grade; the others are on the next two")
     try:
-        asyncio.run(Server(Ledger()).run(arguments.parse_args().port, ready=lambda: print("ready", flush=True)))
+        asyncio.run(Server(Ledger(lambda: int(time.monotonic() * 1000))).run(arguments.parse_args().port, ready=lambda: print("ready", flush=True)))
     except KeyboardInterrupt:
         pass

@@ -14,19 +14,32 @@ class Flotilla:
 
     def __init__(self, config, admin_port, environment=None):
         self.admin_port = admin_port
+        self.environment = {**os.environ, **(environment or {})}
         self.folder = tempfile.TemporaryDirectory(prefix="flotilla-e2e-")
         self.file = pathlib.Path(self.folder.name) / "flotilla.yaml"
         self.file.write_text(config)
         self.output = pathlib.Path(self.folder.name) / "output.txt"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen([PROGRAM, "up", str(self.file)], stdout=output, stderr=output,
-                                            env={**os.environ, **(environment or {})})
+        self.spawn()
         try:
-            wait_until(self._ready, "the program is ready")
+            self.await_ready()
         except Failed:
             said = self.output.read_text(errors="replace")
             self.stop()
             raise Failed(f"the program does not come up:\n{said}") from None
+
+    def spawn(self, **how):
+        """Starts the process, and waits for nothing. `how`: more for Popen."""
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen([PROGRAM, "up", str(self.file)], stdout=output, stderr=output,
+                                            env=self.environment, **how)
+
+    def await_ready(self):
+        wait_until(self._ready, "the program is ready")
+
+    def kill(self):
+        """SIGKILL. The folder stays for the next spawn()."""
+        self.process.kill()
+        self.process.wait()
 
     def _ready(self):
         check(self.process.poll() is None, f"the program ended with {self.process.returncode}")

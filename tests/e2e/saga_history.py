@@ -19,8 +19,10 @@ class Step:
 class Saga:
     """As it was defined: steps in order, and the grade of the services they call."""
 
-    def __init__(self, grade, steps):
+    def __init__(self, grade, steps, locks=False, timeout=1.0):
         self.grade = grade
+        self.timeout = timeout  # of one attempt, in seconds
+        self.locks = locks  # it locks `account` of its input
         self.steps = {step.name: step for step in steps}
 
 
@@ -35,8 +37,9 @@ class Submit:
 
 
 class Event:
-    def __init__(self, at, what, entry, key, epoch, detail):
+    def __init__(self, at, what, entry, key, epoch, detail, when):
         self.at, self.what, self.key, self.epoch, self.detail = at, what, key, epoch, detail
+        self.when = when  # milliseconds
         self.step, self.op = entry["step"], entry["op"]
 
     def is_(self, what, op, step=None):
@@ -85,10 +88,10 @@ class History:
         for entry in entries.values():
             if entry["saga"] in self.stories:
                 self.stories[entry["saga"]].keys[entry["step"], entry["op"]].append(entry)
-        for at, (what, key, epoch, detail) in enumerate(ledger["events"]):
+        for at, (what, key, epoch, detail, when) in enumerate(ledger["events"]):
             story = self.stories.get(entries[key]["saga"])
             if story is not None:
-                story.events.append(Event(at, what, entries[key], key, epoch, detail))
+                story.events.append(Event(at, what, entries[key], key, epoch, detail, when))
 
 
 # --- of the whole ---------------------------------------------------------------------------------------
@@ -125,6 +128,19 @@ def same_key_same_bytes(history):
     for key, entry in history.ledger["entries"].items():
         if len(entry["digests"]) > 1:
             yield f"key {key} was sent with {len(entry['digests'])} different requests"
+
+
+def one_holder_of_a_lock(history):
+    """I21: who holds it ends, at the services, before the next begins."""
+    held = collections.defaultdict(list)
+    for story in history.stories.values():
+        if story.definition.locks and story.events:
+            held[story.submit.body["account"]].append((story.events[0].at, story.events[-1].at, story.id))
+    for account, spans in held.items():
+        spans.sort()
+        for (_, end, first), (begin, _, second) in zip(spans, spans[1:]):
+            if begin < end:
+                yield f"sagas {first} and {second} both worked on {account}"
 
 
 # --- of each saga ---------------------------------------------------------------------------------------
@@ -266,20 +282,24 @@ def no_way_back_after_the_pivot(story):
 
 
 def refused_is_not_asked_again(story):
-    """I17, as far as one owner goes: the next cannot know an answer that died with the last."""
+    """I17, as far as one owner goes: the next cannot know an answer that died with the last, and one that was
+    stopped for longer than its patience need not look at an answer that came meanwhile."""
     if story.submit.repaired:  # an operator may ask again
         return
-    refused = {}
+    asked, refused = {}, {}
     for event in story.events:
         if event.op != "action":
             continue
+        if event.what == "request":
+            epoch, when = refused.get(event.step, (None, 0))
+            if epoch == event.epoch and event.when - when < 1000 * story.definition.timeout:
+                yield f"{event.step} was refused, and sent again"
+            asked[event.step] = event.when
         if event.what == "answer" and event.detail == "refused":
-            refused[event.step] = event.epoch
-        if event.what == "request" and refused.get(event.step) == event.epoch:
-            yield f"{event.step} was refused, and sent again"
+            refused[event.step] = event.epoch, asked[event.step]
 
 
-OF_THE_WHOLE = (every_request_is_well_formed, nothing_acknowledged_is_missing, same_key_same_bytes)
+OF_THE_WHOLE = (every_request_is_well_formed, nothing_acknowledged_is_missing, same_key_same_bytes, one_holder_of_a_lock)
 OF_EACH = (it_ends_or_says_why_not, it_ends_as_its_input_demands, one_key_for_each_operation, compensated_leaves_nothing,
            completed_did_everything_once, at_most_one_effect, no_effect_after_its_undo, no_action_after_an_undo,
            no_undo_without_an_abort, no_undo_of_what_did_nothing, undone_in_reverse, sent_in_order,
@@ -299,7 +319,7 @@ def tell(story):
     lines = [f"saga {story.id} of {story.submit.key} ({story.submit.saga}): {story.state} {story.view.get('suspension', '')} "
              f"{story.view.get('cause', '')}", f"  input {story.submit.body}",
              "  steps " + ", ".join(f"{step['name']} {step['state']}" for step in story.view["steps"])]
-    lines += [f"  {event.at:7} epoch {event.epoch}: {event.what} {event.op} {event.step} {event.detail}" for event in story.events]
+    lines += [f"  {event.at:7} {event.when} ms, epoch {event.epoch}: {event.what} {event.op} {event.step} {event.detail}" for event in story.events]
     return "\n".join(lines)
 
 
@@ -326,6 +346,7 @@ def coverage(history):
         seen["undos"] += len(undos)
         seen["undos of what took no effect"] += sum(
             1 for (step, op), _ in story.keys.items() if op == "undo" and not story.effects(step, "action"))
-        if undos and story.find("request", "action")[0].epoch < undos[-1].epoch:
+        acted = story.first("effect", "action")
+        if undos and acted and acted.epoch < undos[-1].epoch:
             seen["undone by another owner than the one that acted"] += 1
     return seen

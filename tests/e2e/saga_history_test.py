@@ -7,6 +7,7 @@ from saga_history import History, Saga, Step, Submit, coverage, tell, violations
 ORDER = [Step("reserve", undo=True), Step("charge", after=["reserve"], undo=True),
          Step("ship", after=["charge"], kind="pivot"), Step("notify", after=["ship"], kind="retriable")]
 DEFINITIONS = {"honest-order": Saga("honest", ORDER), "barrier-order": Saga("barrier", ORDER),
+               "transfer": Saga("honest", ORDER[:1], locks=True),
                "naive-order": Saga("naive", [*ORDER[:1], Step("charge", after=["reserve"], undo=True, unique=True), *ORDER[2:]])}
 LETTER = {"action": "a", "undo": "c", "status": "q"}
 
@@ -26,7 +27,7 @@ UNDONE = {"reserve": "undone", "charge": "undone", "ship": "refused", "notify": 
 
 
 class Told:
-    """A history of one saga, told line by line: `what op step [detail] [@epoch]`."""
+    """A history of one saga, told line by line: `what op step [detail] [@epoch]`; `wait` lets seconds pass."""
 
     def __init__(self, text, state, steps, saga="honest-order", expected=("completed", "compensated", "suspended"), **view):
         self.view = {"id": "S1", "state": state, "steps": [{"name": name, "state": shown} for name, shown in steps.items()], **view}
@@ -34,11 +35,15 @@ class Told:
         self.submit.ids.add("S1")
         self.submits, self.views = [self.submit], {"S1": self.view}
         self.ledger = {"entries": {}, "events": [], "faults": []}
+        self.now = 0
         for line in text.replace("\n", ";").split(";"):
             if line.strip():
                 self.happened(line.split())
 
     def happened(self, words):
+        if words == ["wait"]:
+            self.now += 5000
+            return
         epoch = int(words.pop()[1:]) if words[-1].startswith("@") else 1
         what, op, step, *detail = words
         key = f"{step}-{LETTER[op]}"
@@ -46,7 +51,7 @@ class Told:
                                                         "requests": 0, "effects": 0, "digests": ["d"]})
         entry["requests"] += what == "request"
         entry["effects"] += what == "effect"
-        self.ledger["events"].append([what, key, epoch, *(detail or [""])])
+        self.ledger["events"].append([what, key, epoch, *(detail or [""]), self.now])
 
     def history(self):
         return History(DEFINITIONS, self.submits, self.views, self.ledger)
@@ -85,7 +90,7 @@ class Rules(unittest.TestCase):
         assert cls.found == rules, f"no violation was planted for {rules - cls.found}"
 
     def test_histories_that_are_right(self):
-        for saga in DEFINITIONS:
+        for saga in ("honest-order", "barrier-order", "naive-order"):
             self.holds(completed(saga=saga))
             self.holds(compensated(saga=saga))
         self.holds(Told("request action reserve; answer action reserve refused", "compensated",
@@ -154,6 +159,21 @@ class Rules(unittest.TestCase):
         told = completed()
         told.ledger["entries"]["ship-a2"] = {**told.ledger["entries"]["ship-a"], "effects": 0}
         self.breaks(told, saga_history.one_key_for_each_operation)
+
+    def test_two_holders_of_a_lock(self):
+        told = Told("request action reserve; effect action reserve; answer action reserve ok", "completed", {"reserve": "done"},
+                    saga="transfer")
+        told.submit.body = {"account": "a1"}
+        other = Submit("k2", "transfer", {"account": "a1"}, ["completed"])
+        other.ids.add("S2")
+        told.submits.append(other)
+        told.views["S2"] = {**told.view, "id": "S2"}
+        told.ledger["entries"]["S2-a"] = {**told.ledger["entries"]["reserve-a"], "saga": "S2"}
+        told.ledger["events"] += [[event[0], "S2-a", *event[2:]] for event in told.ledger["events"]]
+        self.holds(told)
+        events = told.ledger["events"]
+        events[2], events[3] = events[3], events[2]  # the second begins before the first is answered
+        self.breaks(told, saga_history.one_holder_of_a_lock)
 
     def test_no_end_and_no_reason(self):
         steps = {"reserve": "exposed", "charge": "idle", "ship": "idle", "notify": "idle"}
@@ -227,14 +247,17 @@ class Rules(unittest.TestCase):
         told = compensated(again)
         told.submit.repaired = True  # an operator may
         self.holds(told)
+        self.holds(compensated(again.replace("refused;", "refused; wait;")))  # and who had been stopped
 
     def test_counts_what_happened(self):
         seen = coverage(compensated("""
-            request action reserve; request action reserve @2; request undo reserve @3; answer undo reserve ok @3""").history())
+            request action reserve; effect action reserve; request action reserve @2
+            request undo reserve @3; answer undo reserve ok @3""").history())
         self.assertEqual(seen["operations sent by several owners"], 1)
-        self.assertEqual(seen["undos of what took no effect"], 1)
         self.assertEqual(seen["undone by another owner than the one that acted"], 1)
         self.assertEqual(seen["honest-order compensated"], 1)
+        seen = coverage(compensated("request undo reserve; answer undo reserve ok").history())  # its action never arrived
+        self.assertEqual(seen["undos of what took no effect"], 1)
 
 
 if __name__ == "__main__":
