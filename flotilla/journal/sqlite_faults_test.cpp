@@ -1,4 +1,5 @@
 // The embedded journal on a disk that fills up, fails and loses power: nothing acknowledged is ever lost.
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <set>
@@ -171,6 +172,70 @@ TEST_F(SqliteFaults, AfterAFailedSyncAPowerCutStillLosesNothingAcknowledged) {
   EXPECT_TRUE(found.contains("b/1"));
   EXPECT_EQ(found.contains("unknown/1"), kept);  // what has been read once stays
   expect_whole(found);
+}
+
+// Commits and both kinds of checkpoints sync: each sync in turn is the one that fails, and the power goes
+// after it.
+TEST_F(SqliteFaults, WhicheverSyncFailsNothingAcknowledgedIsLost) {
+  Random random(1);
+  std::set<std::string> kept;
+  int failures_of_commits = 0;
+  constexpr int kSyncs = 30;
+  for (int sync = 0; sync < kSyncs; ++sync) {
+    SCOPED_TRACE(testing::Message() << "sync " << sync);
+    auto journal = open();
+    disk_.fail_sync_after(static_cast<std::uint64_t>(sync));
+    AppendResult result;
+    for (int i = 0; i < 200; ++i) {
+      const std::string name = std::to_string(sync) + "." + std::to_string(i);
+      result = publish(*journal, name);
+      if (!result) {
+        break;
+      }
+      kept.insert({name + "/1", name + "/2"});
+    }
+    ASSERT_FALSE(result.has_value());
+    EXPECT_EQ(journal->health().state, Health::State::failed);
+    failures_of_commits += std::get<StoreUnavailable>(result.error()).effect == Effect::unknown ? 1 : 0;
+    disk_.cut_power_after(0);
+    journal.reset();
+    restore(random);
+    journal = open();
+    const auto found = everything(*journal);
+    EXPECT_TRUE(std::ranges::includes(found, kept));
+    expect_whole(found);
+    kept = found;
+  }
+  EXPECT_GT(failures_of_commits, 0);
+  EXPECT_LT(failures_of_commits, kSyncs);  // the others were checkpoints'
+}
+
+TEST_F(SqliteFaults, WhereverTheDiskFillsUpWhatIsAcknowledgedStaysAndWorkGoesOn) {
+  auto journal = open();
+  std::set<std::string> kept;
+  std::set<std::string> refused;
+  for (std::uint64_t writes = 0; writes < 60; ++writes) {
+    disk_.fill_disk_after(writes);
+    AppendResult result;
+    for (int i = 0; i < 60; ++i) {
+      const std::string name = std::to_string(writes) + "." + std::to_string(i);
+      result = publish(*journal, name);
+      (result ? kept : refused).insert({name + "/1", name + "/2"});
+      if (!result) {
+        break;
+      }
+    }
+    ASSERT_FALSE(result.has_value());
+    EXPECT_EQ(std::get<StoreUnavailable>(result.error()).effect, Effect::none);
+    disk_.fill_disk_after({});
+    const std::string name = std::to_string(writes) + ".after";
+    ASSERT_TRUE(publish(*journal, name).has_value());
+    kept.insert({name + "/1", name + "/2"});
+  }
+  EXPECT_EQ(everything(*journal), kept);
+  journal = open_again(std::move(journal));
+  EXPECT_EQ(everything(*journal), kept);
+  EXPECT_EQ(refused.size(), 120U);
 }
 
 TEST_F(SqliteFaults, PowerCutsLoseNothingAcknowledged) {
