@@ -59,25 +59,31 @@ class Ledger:
 # --- killing --------------------------------------------------------------------------------------------
 
 async def kill_often(flotilla, clients, kills, rng):
-    """Every moment is drawn from the seed: mostly under load, at times during the start, at times after a pause."""
+    """Every moment is drawn from the seed: mostly under load, at times during the start, at times after a pause; and
+    now and then it is only asked to end, which must leave as little behind."""
     for number in range(1, kills + 1):
-        draw = rng.random()
-        if draw < 0.15:
-            delay, how = rng.random() * 0.2, "while it starts"
+        way = rng.choices(["under load", "while it starts", "after a pause", "asked to end"], [70, 15, 10, 5])[0]
+        delay = rng.choice([0.1, 0.5, 1.5]) * rng.random()
+        if way == "while it starts":
+            delay = rng.random() * 0.2
         else:
             await asyncio.to_thread(flotilla.await_ready)
-            delay, how = rng.choice([0.1, 0.5, 1.5]) * rng.random(), "under load"
         await asyncio.sleep(delay * SLOWDOWN)
         check(flotilla.process.poll() is None, f"the program ended by itself, with {flotilla.process.returncode}:\n"
               f"{flotilla.said()[-3000:]}")
-        if draw > 0.9:
-            pause, how = rng.random() * 2.5, "after a pause"
+        if way == "after a pause":
             flotilla.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(rng.random() * 2.5)
             flotilla.process.send_signal(signal.SIGCONT)
             await asyncio.sleep(rng.random() * 0.2)
-        await asyncio.to_thread(flotilla.kill)
-        say(f"kill {number}: {delay * 1000:.0f} ms, {how}; {clients.acknowledged} sagas acknowledged, {len(clients.final)} seen to end")
+        if way == "asked to end":
+            flotilla.process.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(flotilla.process.wait, 15 * SLOWDOWN)
+            check(code == 0, f"asked to end, the program ended with {code}:\n{flotilla.said()[-3000:]}")
+        else:
+            await asyncio.to_thread(flotilla.kill)
+        say(f"kill {number}, {way}, after {delay * 1000:.0f} ms; {clients.acknowledged} sagas acknowledged, "
+            f"{len(clients.final)} seen to end")
         flotilla.spawn()
     await asyncio.to_thread(flotilla.await_ready)
 

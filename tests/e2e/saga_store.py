@@ -76,6 +76,7 @@ class Orders:
         wait_until(lambda: set(self.states().values()) == {"completed"}, "every acknowledged saga is completed", 3 * PATIENCE)
         requests = {}
         for request in self.service.requests:
+            check_equal(request.method, "POST", f"{request.target}: nothing is refused, so nothing may be undone")
             key = request.get("Idempotency-Key")
             same = requests.setdefault((request.target, json.loads(request.body)["order"]), (key, request.body))
             check_equal((key, request.body), same, f"what {request.target} of one saga was sent with")
