@@ -55,6 +55,7 @@ struct Caller::CallState {
   std::uint32_t worker;
   std::uint32_t sent = 0;     // attempts begun
   std::uint32_t counted = 0;  // of them, those that the retry policy counts
+  bool single = false;        // the caller's deadline alone counts
   bool free_retry_used = false;
   bool unsent_retry_used = false;
   std::vector<std::string> tried;  // ids of instances, filled only when there is a retry
@@ -79,6 +80,22 @@ net::Task<> Caller::call(const ServiceTable& services, WorkerService& service, O
   }
   if (!service.service->config().fallbacks.empty()) {
     co_await fall_back(services, state, answer);
+  }
+  if (const Refusal* refusal = answer.refusal()) {
+    answer.failed_instance = std::move(state.instance_id);
+    service.counters->refusals[static_cast<std::size_t>(refusal->reason)].add();
+  }
+  answer.attempts = state.sent;
+}
+
+net::Task<> Caller::once(WorkerService& service, Outgoing& outgoing, Instant deadline, Answer& answer) {
+  CallState state(service, outgoing, deadline, worker_);
+  state.single = true;
+  if (auto refused = enter_rate_limit(state)) {
+    answer.value = std::move(*refused);
+  } else {
+    ++state.sent;
+    co_await attempt(state, answer);
   }
   if (const Refusal* refusal = answer.refusal()) {
     answer.failed_instance = std::move(state.instance_id);
@@ -275,7 +292,7 @@ net::Task<> Caller::attempt(CallState& state, Answer& answer) {
       }
     }
   }
-  const auto try_timeout = state.shared().config().try_timeout;
+  const auto try_timeout = state.single ? std::nullopt : state.shared().config().try_timeout;
   const Instant deadline =
       try_timeout ? std::min(state.deadline, saturating_add(loop_.now(), *try_timeout)) : state.deadline;
   attempt.sent = loop_.now();

@@ -44,6 +44,12 @@ class Caller {
   [[nodiscard]] net::Task<> call(const ServiceTable& services, WorkerService& service, Outgoing& outgoing,
                                  Instant deadline, Answer& answer);
 
+  // Sends at most one request: for callers with a retry schedule of their own, which count what is on the
+  // wire (sagas, deliveries). Rate limit, breaker and bulkhead apply; retries, fallbacks and the service's
+  // own timeouts do not. Otherwise as call().
+  [[nodiscard]] net::Task<> once(WorkerService& service, Outgoing& outgoing, Instant deadline,
+                                 Answer& answer);
+
   // The answer was read whole by whoever streams it: keeps it if it may serve as stale.
   void keep_stale(const std::string& key, const http::Response& response);
   [[nodiscard]] static bool wants_stale(const WorkerService& service, const Outgoing& outgoing);
