@@ -176,7 +176,7 @@ void Engine::commit(Life& life, Plan&& plan) {
 
 void Engine::on(input::Submit& in) {
   SagaId id = SagaId::make(now_.wall, random_);
-  while (lives_.contains(id)) {
+  while (lives_.contains(id) || shard_of(id, config_.shards) != config_.shard) {
     id = SagaId::make(now_.wall, random_);
   }
   Life life;
@@ -394,7 +394,8 @@ void Engine::end(SagaId saga) {
     take(life, next);
   }
   effects_.emplace_back(effect::Wake{.saga = saga, .at = kNever});
-  effects_.emplace_back(effect::Ended{.saga = saga});
+  effects_.emplace_back(
+      effect::Ended{.saga = saga, .last = std::make_shared<const SagaState>(std::move(life.state))});
 }
 
 }  // namespace flotilla::saga

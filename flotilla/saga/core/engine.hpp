@@ -53,8 +53,15 @@ struct EngineConfig {
   KeyMaterial keys;
   std::uint64_t epoch = 1;
   std::uint64_t seed = 1;  // of jitter and ids
+  // Of several engines, the one that has the sagas for which shard_of(id, shards) == shard: ids are made so.
+  std::uint32_t shard = 0;
+  std::uint32_t shards = 1;
   EngineFaults faults;
 };
+
+[[nodiscard]] constexpr std::uint32_t shard_of(SagaId saga, std::uint32_t shards) noexcept {
+  return static_cast<std::uint32_t>(saga.low % shards);
+}
 
 class Engine {
  public:

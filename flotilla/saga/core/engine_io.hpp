@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -195,6 +196,11 @@ struct Append {
   Locks::IfHeld if_held = Locks::IfHeld::queue;
   bool release_locks = false;  // of a terminal batch: what it holds or queues for
   std::vector<Event> events;   // published in this batch
+  // Of the saga, in every batch.
+  std::string definition;  // hash
+  std::string key;
+  std::string correlation;
+  std::vector<std::string> all_locks;  // none once it has ended
   // The row that lists show.
   std::string name;
   std::string_view state;
@@ -269,6 +275,7 @@ struct Reload {
 // It ended and is no longer in memory.
 struct Ended {
   SagaId saga;
+  std::shared_ptr<const SagaState> last = nullptr;  // none of one that never came to be
 };
 // Another owner has taken over: the engine holds nothing any more. Send nothing more.
 struct Stop {};

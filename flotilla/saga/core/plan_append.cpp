@@ -80,6 +80,9 @@ effect::Append Plan::append() const {
     append.locks = next_.locks;
     append.if_held = definition.locks.if_held;
   }
+  append.definition = definition.hash.value();
+  append.key = next_.key;
+  append.correlation = next_.correlation;
   append.name = definition.name;
   append.state = next_.suspended ? "suspended" : to_string(next_.phase);
   if (!context_.admitted && next_.phase == Phase::running && !next_.suspended) {
@@ -92,7 +95,9 @@ effect::Append Plan::append() const {
     append.reason = to_string(next_.abort.cause);
     append.step = next_.abort.cause == Cause::step ? definition.steps[next_.abort.step].name : "";
   }
-  if (is_terminal(next_.phase)) {
+  if (!is_terminal(next_.phase)) {
+    append.all_locks = next_.locks;
+  } else {
     append.release_locks = true;
     append.keep = next_.phase == Phase::completed ? std::optional(definition.keep_completed)
                   : next_.phase == Phase::failed  ? std::nullopt
