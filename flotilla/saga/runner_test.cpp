@@ -1,0 +1,462 @@
+// The runner over real loops, a real Caller and HTTP services of the test, and a journal in memory.
+#include "flotilla/saga/runner.hpp"
+
+#include <future>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "flotilla/http/api_server.hpp"
+#include "flotilla/journal/memory_journal.hpp"
+#include "flotilla/json/reader.hpp"
+#include "flotilla/json/writer.hpp"
+#include "flotilla/net/clock.hpp"
+#include "flotilla/saga/core/builder.hpp"
+
+namespace flotilla::saga {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kPatience = 10s;
+
+json::Value parsed(std::string_view text) { return json::parse(text).value(); }
+
+// A loop on a thread of its own.
+class LoopThread {
+ public:
+  LoopThread() : loop_(std::move(*net::Loop::create())), thread_([this] { loop_->run(); }) {}
+  ~LoopThread() {
+    loop_->stop();
+    thread_.join();
+  }
+  [[nodiscard]] net::Loop& loop() { return *loop_; }
+
+  void run(std::move_only_function<void()> function) {
+    std::promise<void> done;
+    loop_->post([&] {
+      function();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  // What the task that `make` gives answers on the loop.
+  template <class T>
+  T ask(std::move_only_function<net::Task<T>()> make) {
+    std::promise<T> answer;
+    net::Scope scope;
+    run([&] {
+      scope.spawn([](auto* make_task, auto* to) -> net::Task<> {
+        auto value = co_await (*make_task)();
+        to->set_value(std::move(value));
+      }(&make, &answer));
+    });
+    auto got = answer.get_future().get();
+    run([&] { scope.cancel_all(); });
+    return got;
+  }
+
+ private:
+  std::unique_ptr<net::Loop> loop_;
+  std::thread thread_;
+};
+
+// Every service of the test: answers what `say` says, 201 by itself, and remembers what came.
+class Services {
+ public:
+  using Say = std::function<http::Response(const http::Request&, int nth)>;
+
+  Services() {
+    thread_.run([this] {
+      server_ = std::make_unique<http::ApiServer>(
+          thread_.loop(), http::ServerLimits{},
+          [this](http::Request request, net::SocketAddress) -> net::Task<http::Response> {
+            co_return answer(std::move(request));
+          });
+      port_ = server_->listen(*net::SocketAddress::parse("127.0.0.1:0"))->port();
+    });
+  }
+  ~Services() {
+    thread_.run([this] { server_.reset(); });
+  }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  void when(std::string line, Say say) {
+    const std::lock_guard lock(mutex_);
+    says_[std::move(line)] = std::move(say);
+  }
+  // Those for "POST /charges", in order.
+  [[nodiscard]] std::vector<http::Request> got(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    std::vector<http::Request> some;
+    for (const http::Request& request : got_) {
+      if (request.method + " " + request.target == line) {
+        some.push_back(request);
+      }
+    }
+    return some;
+  }
+  void wait_for(std::string_view line, std::size_t count) {
+    for (const auto until = net::monotonic_now() + kPatience; got(line).size() < count;) {
+      ASSERT_LT(net::monotonic_now(), until) << line;
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  http::Response answer(http::Request request) {
+    const std::lock_guard lock(mutex_);
+    const std::string line = request.method + " " + request.target;
+    const auto say = says_.find(line);
+    http::Response response = say != says_.end()
+                                  ? say->second(request, ++nth_[line])
+                                  : http::Response{.status = 201, .headers = {}, .body = R"({"id":"x"})"};
+    got_.push_back(std::move(request));
+    return response;
+  }
+
+  LoopThread thread_;
+  std::unique_ptr<http::ApiServer> server_;
+  std::uint16_t port_ = 0;
+  std::mutex mutex_;
+  std::map<std::string, Say> says_;
+  std::map<std::string, int> nth_;
+  std::vector<http::Request> got_;
+};
+
+Services::Say always(std::uint16_t status, std::string body = "") {
+  return [=](const http::Request&, int) { return http::Response{status, {}, body}; };
+}
+
+// A worker as `app` has them, without gateways.
+class Worker {
+ public:
+  Worker(std::uint32_t index, const std::shared_ptr<call::Service>& service) {
+    thread_.run([&] {
+      resolver_ = std::move(*net::Resolver::create(thread_.loop()));
+      caller_ = std::make_unique<call::Caller>(thread_.loop(), *resolver_, index, index + 1);
+      auto instances = std::make_shared<call::InstanceSet>(thread_.loop(), directory_, answers_, index, 1);
+      instances->follow(*service);
+      auto table = std::make_shared<call::ServiceTable>();
+      table->add({service, instances, &service->metrics().of(index)});
+      table_ = std::move(table);
+    });
+  }
+  ~Worker() {
+    thread_.run([this] {
+      table_.reset();
+      caller_.reset();
+      resolver_.reset();
+    });
+  }
+  [[nodiscard]] ShardHost host() {
+    return {.loop = &thread_.loop(), .caller = caller_.get(), .services = [this] { return table_; }};
+  }
+  [[nodiscard]] LoopThread& thread() { return thread_; }
+
+ private:
+  discovery::Directory directory_;
+  http::ObjectPool<http::detail::Answer> answers_;
+  LoopThread thread_;
+  std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<call::Caller> caller_;
+  std::shared_ptr<const call::ServiceTable> table_;
+};
+
+constexpr RetryDraft kQuick{.attempts = 6, .within = {}, .first = 2ms, .cap = 20ms, .factor = {}};
+
+SagaBuilder order() {
+  return std::move(SagaBuilder("order")
+                       .step(StepBuilder("reserve")
+                                 .action("POST shop/reservations", "{order: .input.id}")
+                                 .undo("DELETE shop/reservations/{.input.id}")
+                                 .retry(kQuick))
+                       .step(StepBuilder("charge")
+                                 .action("POST shop/charges", "{order: .input.id, total: .input.total}")
+                                 .undo("POST shop/refunds", "{order: .input.id}")
+                                 .retry(kQuick))
+                       .step(StepBuilder("ship").pivot().action("POST shop/shipments").retry(kQuick))
+                       .result("{shipment: .steps.ship.id}"));
+}
+
+class RunnerTest : public testing::Test {
+ protected:
+  explicit RunnerTest(std::uint32_t workers = 2) {
+    call::ServiceConfig config;
+    config.name = ServiceName("shop");
+    config.urls = {{"127.0.0.1", services.port(), ""}};
+    config.circuit_breaker.emplace();
+    service = std::move(*call::Service::create(config, workers, net::monotonic_now(), 1, nullptr));
+    for (std::uint32_t i = 0; i < workers; ++i) {
+      workers_.push_back(std::make_unique<Worker>(i, service));
+    }
+  }
+  ~RunnerTest() override { runner.reset(); }
+
+  static DefinitionPtr built(const SagaBuilder& builder) {
+    auto definition = builder.build();
+    EXPECT_TRUE(definition) << definition.error().message;
+    return *definition;
+  }
+  void open(std::vector<DefinitionPtr> definitions) {
+    auto opened = Runner::open(journal, {.definitions = std::move(definitions),
+                                         .callback_base = "http://cb/",
+                                         .seed = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch)});
+    ASSERT_TRUE(opened) << opened.error().message;
+    runner = std::move(*opened);
+    std::vector<ShardHost> hosts;
+    for (const auto& worker : workers_) {
+      hosts.push_back(worker->host());
+    }
+    runner->start(std::move(hosts));
+  }
+  Asked<StartResult> start(std::string key = "", std::string_view input = R"({"id":7,"total":1.10})",
+                           Duration wait = kPatience, std::string name = "order") {
+    return client.ask<Asked<StartResult>>([&] {
+      return runner->start(StartRequest{.name = name,
+                                        .principal = "test",
+                                        .key = key,
+                                        .input = parsed(input),
+                                        .trace = {},
+                                        .correlation = "c-1",
+                                        .wait = wait});
+    });
+  }
+  Asked<SagaView> show(SagaId saga, bool timeline = false) {
+    return client.ask<Asked<SagaView>>([&] { return runner->show(saga, timeline); });
+  }
+  void wait_for_state(SagaId saga, std::string_view state) {
+    for (const auto until = net::monotonic_now() + kPatience;;) {
+      const auto view = show(saga);
+      ASSERT_TRUE(view) << view.error().detail;
+      if (view->state == state) {
+        return;
+      }
+      ASSERT_LT(net::monotonic_now(), until) << json::write(view->body);
+    }
+  }
+
+  journal::MemoryJournal journal{saga_vocabulary()};
+  Services services;
+  std::shared_ptr<call::Service> service;
+  LoopThread client;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Runner> runner;
+};
+
+std::string steps_of(const SagaView& view) {
+  std::string all;
+  for (const json::Value& step : view.body["steps"].items()) {
+    all += std::string(step["name"].as_string()) + ":" + std::string(step["state"].as_string()) + " ";
+  }
+  return all;
+}
+
+TEST_F(RunnerTest, RunsToItsEndAndShowsIt) {
+  open({built(order())});
+  services.when("POST /shipments", always(201, R"({"id":"T1"})"));
+  const auto got = start();
+  ASSERT_TRUE(got) << got.error().detail;
+  EXPECT_EQ(got->saga.state, "completed");
+  EXPECT_TRUE(got->saga.terminal);
+  EXPECT_EQ(json::write(got->saga.body["result"]), R"({"shipment":"T1"})");
+  EXPECT_EQ(steps_of(got->saga), "reserve:done charge:done ship:done ");
+  const http::Request sent = services.got("POST /charges").at(0);
+  EXPECT_EQ(sent.body, R"({"order":7,"total":1.10})");
+  const std::string id = got->saga.id.text();
+  EXPECT_EQ(sent.headers.get("Idempotency-Key")->substr(0, 36), "\"sg1-" + id + "-1-a-");
+  EXPECT_EQ(sent.headers.get("Saga-Id"), id);
+  EXPECT_EQ(sent.headers.get("Saga-Op"), "action");
+  EXPECT_EQ(sent.headers.get("Correlation-Id"), "c-1");
+  EXPECT_TRUE(sent.headers.get("Saga-Callback")->starts_with("http://cb/sg1-"));
+  // It has left memory: the journal shows the same.
+  const auto again = show(got->saga.id, true);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_EQ(again->state, "completed");
+  EXPECT_EQ(again->body["timeline"].size(), 5U) << json::write(again->body);
+  EXPECT_EQ(again->body["timeline"][0]["type"].as_string(), "accepted");
+}
+
+TEST_F(RunnerTest, UndoesWhatWasRefused) {
+  open({built(order())});
+  services.when("POST /charges", always(402));
+  const auto got = start();
+  ASSERT_TRUE(got) << got.error().detail;
+  EXPECT_EQ(got->saga.state, "compensated");
+  EXPECT_EQ(json::write(got->saga.body["cause"]),
+            R"({"step":"charge","reason":"step","status":402,"detail":"refused"})");
+  EXPECT_EQ(services.got("DELETE /reservations/7").size(), 1U);
+  EXPECT_TRUE(services.got("POST /refunds").empty());
+}
+
+TEST_F(RunnerTest, ResendsTheSameBytesUnderTheSameKey) {
+  open({built(order())});
+  services.when("POST /charges", [](const http::Request&, int nth) {
+    return http::Response{static_cast<std::uint16_t>(nth < 3 ? 500 : 201), {}, "{}"};
+  });
+  const auto got = start();
+  ASSERT_TRUE(got) << got.error().detail;
+  EXPECT_EQ(got->saga.state, "completed");
+  const auto sent = services.got("POST /charges");
+  ASSERT_EQ(sent.size(), 3U);
+  for (const http::Request& each : sent) {
+    EXPECT_EQ(each.body, sent[0].body);
+    EXPECT_EQ(each.headers.get("Idempotency-Key"), sent[0].headers.get("Idempotency-Key"));
+  }
+  EXPECT_EQ(sent[2].headers.get("Saga-Attempt"), "1.3");
+}
+
+TEST_F(RunnerTest, ARepeatedKeyFindsTheFirst) {
+  open({built(order())});
+  const auto first = start("k1");
+  ASSERT_TRUE(first) << first.error().detail;
+  EXPECT_FALSE(first->existing);
+  const auto again = start("k1");
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_TRUE(again->existing);
+  EXPECT_EQ(again->saga.id, first->saga.id);
+  EXPECT_EQ(again->saga.state, "completed");
+  EXPECT_EQ(services.got("POST /charges").size(), 1U);
+  const auto other = start("k1", R"({"id":8,"total":1})");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().reason, Reason::key_reused);
+  EXPECT_EQ(start("", "{}", 0s, "nothing").error().reason, Reason::not_found);
+}
+
+TEST_F(RunnerTest, AnOpenBreakerParksItWithoutSpendingAttempts) {
+  open({built(order())});
+  service->breaker()->set_mode(resilience::BreakerMode::forced_open, net::monotonic_now());
+  const auto parked = start("", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(parked) << parked.error().detail;
+  EXPECT_EQ(parked->saga.state, "running");
+  // Far more often than the six attempts it has.
+  const auto refused = [&] {
+    std::uint64_t all = 0;
+    for (const call::ServiceCounters& each : service->metrics().shards()) {
+      all += each.refusals[static_cast<std::size_t>(Reason::circuit_open)].read();
+    }
+    return all;
+  };
+  for (const auto until = net::monotonic_now() + kPatience; refused() < 12;) {
+    ASSERT_LT(net::monotonic_now(), until);
+    std::this_thread::yield();
+  }
+  service->breaker()->close(net::monotonic_now());
+  wait_for_state(parked->saga.id, "completed");
+  EXPECT_EQ(services.got("POST /reservations").size(), 1U);
+}
+
+TEST_F(RunnerTest, GoesOnAfterARestartWithTheSameRequest) {
+  const DefinitionPtr first = built(order());
+  open({first});
+  services.when("POST /charges", always(503));
+  const auto begun = start("", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(begun) << begun.error().detail;
+  services.wait_for("POST /charges", 2);
+  runner.reset();  // as a crash: what was in memory is gone
+  services.when("POST /charges", always(201));
+  // The file has changed meanwhile; the saga keeps what it was started with.
+  open({built(std::move(SagaBuilder("order").step(StepBuilder("other").pivot().action("POST shop/other"))))});
+  wait_for_state(begun->saga.id, "completed");
+  const auto sent = services.got("POST /charges");
+  EXPECT_EQ(sent.back().body, sent.front().body);
+  EXPECT_EQ(sent.back().headers.get("Idempotency-Key"), sent.front().headers.get("Idempotency-Key"));
+  EXPECT_EQ(services.got("POST /reservations").size(), 1U);
+  EXPECT_TRUE(services.got("POST /other").empty());
+}
+
+TEST_F(RunnerTest, OneHolderAtATime) {
+  open({built(std::move(order().lock("order:{.input.id}")))});
+  services.when("POST /charges", always(503));
+  const auto first = start("", R"({"id":7,"total":1})", 0s);
+  const auto second = start("", R"({"id":7,"total":1})", 0s);
+  const auto other = start("", R"({"id":8,"total":1})", 0s);
+  ASSERT_TRUE(first && second && other);
+  EXPECT_EQ(first->saga.state, "running");
+  EXPECT_EQ(second->saga.state, "scheduled");
+  EXPECT_EQ(other->saga.state, "running");
+  services.when("POST /charges", always(201));
+  wait_for_state(first->saga.id, "completed");
+  wait_for_state(second->saga.id, "completed");
+  wait_for_state(other->saga.id, "completed");
+}
+
+TEST_F(RunnerTest, CancelsSignalsAndListens) {
+  open({built(
+      std::move(SagaBuilder("ask")
+                    .step(StepBuilder("reserve").action("POST shop/reservations").undo("DELETE shop/r"))
+                    .step(StepBuilder("wait").signal({.signal = "yes", .within = {}}))
+                    .step(StepBuilder("go").pivot().action("POST shop/go"))))});
+  const auto one = start("", "{}", 0s, "ask");
+  const auto two = start("", "{}", 0s, "ask");
+  ASSERT_TRUE(one && two);
+  const auto signal = [&](SagaId saga) {
+    return client.ask<Asked<SignalResult>>([&] {
+      return runner->signal({.saga = saga, .name = "yes", .id = "s1", .payload = json::Value(true)});
+    });
+  };
+  ASSERT_TRUE(signal(one->saga.id));
+  wait_for_state(one->saga.id, "completed");
+  const auto cancelled = client.ask<Asked<CancelResult>>(
+      [&] { return runner->cancel({.saga = two->saga.id, .who = "ops", .why = "test"}); });
+  ASSERT_TRUE(cancelled) << cancelled.error().detail;
+  wait_for_state(two->saga.id, "compensated");
+  const auto late = client.ask<Asked<CancelResult>>(
+      [&] { return runner->cancel({.saga = two->saga.id, .who = "ops", .why = "test"}); });
+  EXPECT_EQ(late.error().reason, Reason::conflict);
+  const auto page = client.ask<Asked<SagaPage>>([&] { return runner->list({.name = "ask"}); });
+  ASSERT_TRUE(page) << page.error().detail;
+  EXPECT_EQ(page->items.size(), 2U);
+  EXPECT_EQ(page->items[0]["state"].as_string(), "compensated");
+  EXPECT_EQ(page->items[0]["reason"].as_string(), "cancel");
+  Random random(7);
+  const SagaId nobody = SagaId::make(net::wall_now(), random);
+  EXPECT_EQ(show(nobody).error().reason, Reason::not_found);
+  const auto unknown =
+      client.ask<Asked<CancelResult>>([&] { return runner->cancel({.saga = nobody, .who = "", .why = ""}); });
+  EXPECT_EQ(unknown.error().reason, Reason::not_found);
+}
+
+TEST_F(RunnerTest, ACallbackEndsWhatWasAnswered202) {
+  open({built(order())});
+  services.when("POST /charges", always(202));
+  const auto begun = start("", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(begun) << begun.error().detail;
+  services.wait_for("POST /charges", 1);
+  const std::string quoted(*services.got("POST /charges")[0].headers.get("Idempotency-Key"));
+  const std::string key = quoted.substr(1, quoted.size() - 2);
+  const auto call_back = [&](std::string with) {
+    return client.ask<Asked<std::monostate>>(
+        [&] { return runner->callback({.key = with, .outcome = "ok", .body = R"({"id":"late"})"}); });
+  };
+  EXPECT_EQ(call_back(key.substr(0, key.size() - 1) + "x").error().reason, Reason::forbidden);
+  ASSERT_TRUE(call_back(key));
+  wait_for_state(begun->saga.id, "completed");
+  EXPECT_EQ(show(begun->saga.id)->body["steps"][1]["output"]["id"].as_string(), "late");
+}
+
+TEST_F(RunnerTest, KeepsDefinitionsThatHaveOpenSagas) {
+  open({built(order())});
+  services.when("POST /charges", always(503));
+  const auto begun = start("", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(begun) << begun.error().detail;
+  const auto gone = runner->replace_definitions({});
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, Errc::conflict);
+  services.when("POST /charges", always(201));
+  wait_for_state(begun->saga.id, "completed");
+  EXPECT_TRUE(runner->replace_definitions({}));
+  EXPECT_EQ(start().error().reason, Reason::not_found);
+}
+
+TEST_F(RunnerTest, DrainsAndRefusesWhatComesThen) {
+  open({built(order())});
+  std::promise<void> drained;
+  runner->drain(1s, [&] { drained.set_value(); });
+  drained.get_future().wait();
+  EXPECT_EQ(start().error().reason, Reason::draining);
+  runner->stop();
+  EXPECT_EQ(start().error().reason, Reason::draining);
+}
+
+}  // namespace
+}  // namespace flotilla::saga

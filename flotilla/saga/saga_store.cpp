@@ -1,0 +1,304 @@
+#include "flotilla/saga/saga_store.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <future>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include "flotilla/journal/core/body.hpp"
+#include "flotilla/net/clock.hpp"
+#include "flotilla/saga/core/definition_json.hpp"
+
+namespace flotilla::saga {
+namespace {
+
+using journal::RecordClass;
+using journal::StreamId;
+
+constexpr std::string_view kOpenStates[] = {"scheduled", "running",      "committed",
+                                            "held",      "compensating", "suspended"};
+constexpr std::uint32_t kContent = 1;       // of the records of definitions and secrets
+constexpr std::uint16_t kAcceptedType = 1;  // of record.hpp
+
+// Blocks until the journal has called back. Only where no loop of this thread is waited for.
+template <class T, class Ask>
+T wait_for(Ask ask) {
+  std::promise<T> answer;
+  ask([&answer](T value) { answer.set_value(std::move(value)); });
+  return answer.get_future().get();
+}
+
+journal::UtcMillis now_millis() { return journal::UtcMillis(net::wall_now().ns_since_epoch / 1'000'000); }
+
+// One record in a stream of its own, found by its claim.
+journal::Batch single_record(journal::Journal& journal, std::string_view scope, std::string key,
+                             std::uint16_t type, std::string_view content) {
+  journal::Batch batch;
+  batch.epoch = journal.epoch();
+  batch.time = now_millis();
+  const journal::StreamRef stream = batch.create();
+  std::string body;
+  journal::BodyWriter(body).bytes(kContent, content);
+  batch.appends.push_back({.record_class = RecordClass::saga,
+                           .stream = stream,
+                           .expected = 0,
+                           .records = {{.type = type, .body = std::move(body), .category = {}}}});
+  batch.claims.push_back({.scope = std::string(scope), .key = std::move(key), .holder = stream});
+  return batch;
+}
+
+Result<std::string> content_of(std::string_view body) {
+  journal::BodyReader reader(body);
+  const auto field = reader.next();
+  if (!field || !*field || !(*field)->is_bytes || (*field)->tag != kContent) {
+    return fail(Errc::invalid, "a record of the saga store is damaged");
+  }
+  return std::string((*field)->bytes);
+}
+
+Error definition_missing(std::string_view hash) {
+  return {.code = Errc::not_found,
+          .message = fmt::format("the journal has no definition {} of a saga that needs it", hash)};
+}
+
+Result<std::string> hash_in(const StoredRecord& stored) {
+  const auto record = decode(stored.type, stored.body);
+  if (!record) {
+    return std::unexpected(record.error());
+  }
+  if (const auto* accepted = std::get_if<record::Accepted>(&record->body)) {
+    return accepted->definition;
+  }
+  if (const auto* by_person = std::get_if<record::Operator>(&record->body);
+      by_person != nullptr && by_person->verb == Verb::migrate) {
+    return by_person->payload;
+  }
+  return std::string();
+}
+
+}  // namespace
+
+net::Task<Result<std::vector<StoredRecord>>> SagaStore::records(StreamId stream) const {
+  std::vector<StoredRecord> all;
+  journal::StreamQuery query{.record_class = RecordClass::saga, .stream = stream};
+  for (;;) {
+    auto page = co_await journal_.read(query);
+    if (!page) {
+      co_return std::unexpected(page.error());
+    }
+    for (const journal::RecordPtr& stored : page->records) {
+      all.push_back({.type = stored->record.type,
+                     .epoch = stored->record.epoch,
+                     .time = stored->record.time.value(),
+                     .body = stored->record.body});
+      query.after_version = stored->record.version;
+    }
+    if (page->at_end) {
+      co_return all;
+    }
+  }
+}
+
+net::Task<Result<>> SagaStore::fetch_definition(std::string hash) const {
+  if (hash.empty() || shelf_.find(hash) != nullptr) {
+    co_return Result<>();
+  }
+  const auto holder = co_await journal_.find(std::string(kDefinitionScope), hash);
+  if (!holder) {
+    co_return std::unexpected(holder.error());
+  }
+  if (!*holder) {
+    co_return std::unexpected(definition_missing(hash));
+  }
+  const auto stored = co_await records((*holder)->stream);
+  if (!stored || stored->empty()) {
+    co_return std::unexpected(stored ? definition_missing(hash) : stored.error());
+  }
+  const auto text = content_of(stored->front().body);
+  auto definition = text ? parse_definition(*text) : Result<DefinitionPtr>(std::unexpected(text.error()));
+  if (!definition) {
+    co_return std::unexpected(definition.error());
+  }
+  shelf_.put(*std::move(definition));
+  co_return Result<>();
+}
+
+net::Task<Result<>> SagaStore::fetch_definitions(const std::vector<StoredRecord>& records) const {
+  for (const StoredRecord& stored : records) {
+    auto hash = hash_in(stored);
+    if (!hash) {
+      co_return std::unexpected(hash.error());
+    }
+    if (auto fetched = co_await fetch_definition(*std::move(hash)); !fetched) {
+      co_return fetched;
+    }
+  }
+  co_return Result<>();
+}
+
+net::Task<Result<std::optional<LoadedSaga>>> SagaStore::load(SagaId saga) const {
+  const auto holder = co_await journal_.find(std::string(kIdScope), saga.text());
+  if (!holder) {
+    co_return std::unexpected(holder.error());
+  }
+  if (!*holder) {
+    co_return std::nullopt;
+  }
+  LoadedSaga loaded{.stream = (*holder)->stream, .records = {}};
+  auto stored = co_await records(loaded.stream);
+  if (!stored) {
+    co_return std::unexpected(stored.error());
+  }
+  loaded.records = *std::move(stored);
+  if (loaded.records.empty()) {
+    co_return std::nullopt;  // forgotten; its claim goes later
+  }
+  if (auto fetched = co_await fetch_definitions(loaded.records); !fetched) {
+    co_return std::unexpected(fetched.error());
+  }
+  co_return std::optional(std::move(loaded));
+}
+
+net::Task<Result<SagaId>> SagaStore::id_of(StreamId stream) const {
+  const auto summary = co_await journal_.summary(stream);
+  if (!summary) {
+    co_return std::unexpected(summary.error());
+  }
+  if (!*summary) {
+    co_return fail(Errc::not_found, fmt::format("stream {} has no row", stream.value()));
+  }
+  const auto row = read_row((*summary)->attributes);
+  co_return row ? Result<SagaId>(row->id) : std::unexpected(row.error());
+}
+
+Result<std::string> SagaStore::first_body(StreamId stream, std::uint16_t type) const {
+  const auto page = wait_for<Result<journal::Page>>([&](auto done) {
+    journal_.read(journal::StreamQuery{.stream = stream, .limits = {.records = 1}}, std::move(done));
+  });
+  if (!page) {
+    return std::unexpected(page.error());
+  }
+  if (page->records.empty() || page->records.front()->record.type != type) {
+    return fail(Errc::invalid, fmt::format("stream {} of the saga store is damaged", stream.value()));
+  }
+  return page->records.front()->record.body;
+}
+
+Result<KeyMaterial> SagaStore::keys() const {
+  std::string secret(sizeof(KeyMaterial), '\0');
+  if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
+    return fail(Errc::io, "the system has no random numbers");
+  }
+  const std::string key = "keys";
+  auto holder = wait_for<Result<std::optional<journal::Holder>>>(
+      [&](auto done) { journal_.find(std::string(kSecretScope), key, std::move(done)); });
+  if (!holder) {
+    return std::unexpected(holder.error());
+  }
+  if (*holder) {
+    const auto body = first_body((*holder)->stream, kSecretRecord);
+    auto kept = body ? content_of(*body) : body;
+    if (!kept || kept->size() != secret.size()) {
+      return kept ? Result<KeyMaterial>(fail(Errc::invalid, "the secret of the saga store is damaged"))
+                  : std::unexpected(kept.error());
+    }
+    secret = *std::move(kept);
+  } else {
+    const auto kept = wait_for<journal::AppendResult>([&](auto done) {
+      journal_.append(single_record(journal_, kSecretScope, key, kSecretRecord, secret), std::move(done));
+    });
+    if (!kept) {
+      return fail(Errc::unavailable, "the journal cannot be written: " + describe(kept.error()));
+    }
+  }
+  KeyMaterial keys;
+  std::memcpy(keys.words.data(), secret.data(), secret.size());
+  return keys;
+}
+
+Result<> SagaStore::keep(const std::vector<DefinitionPtr>& definitions) const {
+  for (const DefinitionPtr& definition : definitions) {
+    const std::string& hash = definition->hash.value();
+    const auto holder = wait_for<Result<std::optional<journal::Holder>>>(
+        [&](auto done) { journal_.find(std::string(kDefinitionScope), hash, std::move(done)); });
+    if (!holder) {
+      return std::unexpected(holder.error());
+    }
+    if (*holder) {
+      continue;
+    }
+    const auto kept = wait_for<journal::AppendResult>([&](auto done) {
+      journal_.append(
+          single_record(journal_, kDefinitionScope, hash, kDefinitionRecord, definition->canonical),
+          std::move(done));
+    });
+    if (!kept) {
+      return fail(Errc::unavailable, fmt::format("the definition of saga '{}' cannot be kept: {}",
+                                                 definition->name, describe(kept.error())));
+    }
+  }
+  return {};
+}
+
+Result<> SagaStore::read_locks(Unfinished& saga) const {
+  const auto body = first_body(saga.stream, kAcceptedType);
+  const auto record = body ? decode(kAcceptedType, *body) : Result<Record>(std::unexpected(body.error()));
+  if (!record) {
+    return std::unexpected(record.error());
+  }
+  if (const auto* accepted = std::get_if<record::Accepted>(&record->body)) {
+    saga.row.locks = accepted->locks;
+  }
+  return {};
+}
+
+Result<std::vector<Unfinished>> SagaStore::unfinished() const {
+  std::vector<Unfinished> all;
+  for (const std::string_view state : kOpenStates) {
+    journal::SummaryQuery query{
+        .name = {}, .state = std::string(state), .newest_first = false, .limit = journal::kMaxSummaries};
+    for (;;) {
+      const auto page = wait_for<Result<std::vector<journal::Summary>>>(
+          [&](auto done) { journal_.list(query, std::move(done)); });
+      if (!page) {
+        return std::unexpected(page.error());
+      }
+      for (const journal::Summary& summary : *page) {
+        auto row = read_row(summary.attributes);
+        if (!row) {
+          return std::unexpected(row.error());
+        }
+        Unfinished saga{.stream = summary.stream, .state = summary.state, .row = *std::move(row)};
+        if (saga.row.locks_elsewhere) {
+          if (auto read = read_locks(saga); !read) {
+            return std::unexpected(read.error());
+          }
+        }
+        all.push_back(std::move(saga));
+      }
+      if (page->size() < query.limit) {
+        break;
+      }
+      query.after = page->back().stream;
+    }
+  }
+  std::ranges::sort(all, {}, &Unfinished::stream);
+  return all;
+}
+
+Result<std::vector<journal::StateCount>> SagaStore::counts() const {
+  auto counts = wait_for<Result<std::vector<journal::StateCount>>>(
+      [&](auto done) { journal_.count(RecordClass::saga, std::move(done)); });
+  if (!counts) {
+    return std::unexpected(counts.error());
+  }
+  std::erase_if(*counts, [](const journal::StateCount& count) {
+    return std::ranges::find(kOpenStates, count.state) == std::end(kOpenStates);
+  });
+  return counts;
+}
+
+}  // namespace flotilla::saga

@@ -1,0 +1,68 @@
+// What sagas keep in the journal, beside appending to their streams: reading them, their definitions, the
+// secret of their keys, and the rows of those that have not ended.
+//
+// For: runner.hpp at its start, shard.hpp while it runs.
+// Ownership: the journal and the shelf outlive it. Threads: any; tasks belong on the caller's loop. Functions
+// that say so block, and are called before there is a loop. Limits: those of the journal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flotilla/journal/journal.hpp"
+#include "flotilla/saga/core/saga_batch.hpp"
+#include "flotilla/saga/core/saga_key.hpp"
+#include "flotilla/saga/definition_shelf.hpp"
+
+namespace flotilla::saga {
+
+// A saga that has not ended, as its row says.
+struct Unfinished {
+  journal::StreamId stream;
+  std::string state;
+  Row row;
+};
+
+struct LoadedSaga {
+  journal::StreamId stream;
+  std::vector<StoredRecord> records;
+};
+
+class SagaStore {
+ public:
+  SagaStore(journal::Journal& journal, DefinitionShelf& shelf) : journal_(journal), shelf_(shelf) {}
+
+  [[nodiscard]] journal::Journal& journal() const noexcept { return journal_; }
+
+  // All records of a saga, with its definitions on the shelf; nothing if there is no such saga.
+  // Errors: those of reading; not_found for a definition that nothing holds.
+  [[nodiscard]] net::Task<Result<std::optional<LoadedSaga>>> load(SagaId saga) const;
+
+  // Puts the definition of that hash on the shelf. Error: not_found.
+  [[nodiscard]] net::Task<Result<>> fetch_definition(std::string hash) const;
+
+  // The id of the saga that has that stream. Error: not_found.
+  [[nodiscard]] net::Task<Result<SagaId>> id_of(journal::StreamId stream) const;
+
+  // Each blocks.
+  // Makes the material at the first start. Never log it.
+  [[nodiscard]] Result<KeyMaterial> keys() const;
+  // Keeps what is not kept yet.
+  [[nodiscard]] Result<> keep(const std::vector<DefinitionPtr>& definitions) const;
+  // In the order in which they were accepted.
+  [[nodiscard]] Result<std::vector<Unfinished>> unfinished() const;
+  // How many have not ended, by the name of their definition.
+  [[nodiscard]] Result<std::vector<journal::StateCount>> counts() const;
+
+ private:
+  [[nodiscard]] net::Task<Result<std::vector<StoredRecord>>> records(journal::StreamId stream) const;
+  [[nodiscard]] net::Task<Result<>> fetch_definitions(const std::vector<StoredRecord>& records) const;
+  [[nodiscard]] Result<std::string> first_body(journal::StreamId stream, std::uint16_t type) const;
+  [[nodiscard]] Result<> read_locks(Unfinished& saga) const;
+
+  journal::Journal& journal_;
+  DefinitionShelf& shelf_;
+};
+
+}  // namespace flotilla::saga
