@@ -25,14 +25,6 @@ struct Branches {
   net::Scope scope;  // last: its tasks use the others
 };
 
-std::optional<std::uint32_t> whole_seconds(Duration duration) {
-  if (duration <= Duration::zero()) {
-    return std::nullopt;
-  }
-  return static_cast<std::uint32_t>(
-      std::min<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(duration).count(), 86'400));
-}
-
 net::Task<BranchResult> collect(call::LiveAnswer& answer, net::Loop& loop, Duration gap) {
   BranchAnswer whole{.status = answer.head().status, .body = {}};
   auto piece = answer.upstream().arrived_body();
@@ -77,7 +69,7 @@ net::Task<> run_branch(const RequestContext& request, const Branch& branch, Bran
     result = BranchAnswer{.status = fallback->response.status, .body = std::move(fallback->response.body)};
   } else {
     const call::Refusal& refusal = *answer.refusal();
-    result = BranchFailure{refusal.reason, refusal.effect, whole_seconds(refusal.retry_after)};
+    result = BranchFailure{refusal.reason, refusal.effect, http::retry_after_seconds(refusal.retry_after)};
   }
   branches.running[id] = {};
   branches.finished.push_back({id, std::move(result)});

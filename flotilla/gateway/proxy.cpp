@@ -160,12 +160,11 @@ void answer_fallback(http::Exchange& exchange, const call::FallbackAnswer& answe
 }  // namespace
 
 void answer_refusal(http::Exchange& exchange, const call::Refusal& refusal, std::string_view service) {
-  http::Problem problem{
-      .reason = refusal.reason, .detail = refusal.detail, .service = service, .effect = refusal.effect};
-  if (refusal.retry_after > Duration::zero()) {
-    const auto seconds = std::chrono::ceil<std::chrono::seconds>(refusal.retry_after).count();
-    problem.retry_after = static_cast<std::uint32_t>(std::min<std::int64_t>(seconds, 86'400));
-  }
+  const http::Problem problem{.reason = refusal.reason,
+                              .detail = refusal.detail,
+                              .service = service,
+                              .effect = refusal.effect,
+                              .retry_after = http::retry_after_seconds(refusal.retry_after)};
   exchange.problem(problem);
 }
 

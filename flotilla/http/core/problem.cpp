@@ -1,5 +1,7 @@
 #include "flotilla/http/core/problem.hpp"
 
+#include <algorithm>
+
 #include "flotilla/http/core/status.hpp"
 #include "flotilla/json/utf8.hpp"
 #include "flotilla/json/writer.hpp"
@@ -27,6 +29,15 @@ void append_line(std::string& out, std::string_view name, std::string_view value
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> retry_after_seconds(Duration estimate) noexcept {
+  if (estimate <= Duration::zero()) {
+    return std::nullopt;
+  }
+  constexpr Duration kClockTick = std::chrono::milliseconds(1);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(estimate - kClockTick).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 1, 86'400));
+}
 
 std::string problem_body(const Problem& problem) {
   const std::string_view reason = to_string(problem.reason);

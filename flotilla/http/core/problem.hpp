@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "flotilla/base/reason.hpp"
+#include "flotilla/base/time.hpp"
 #include "flotilla/http/core/forward.hpp"
 
 namespace flotilla::http {
@@ -22,6 +23,11 @@ struct Problem {
   std::optional<Effect> effect;  // whether it may have acted
   std::optional<std::uint32_t> retry_after;  // whole seconds; also sent as Retry-After
 };
+
+// `estimate` as a Retry-After: rounded up to whole seconds, because who comes back early is refused again,
+// but for the millisecond by which our own clocks round up; 1..86,400. Nothing for zero or less (no
+// estimate).
+[[nodiscard]] std::optional<std::uint32_t> retry_after_seconds(Duration estimate) noexcept;
 
 // {"type":"urn:flotilla:REASON","title":...,"status":...,...}
 [[nodiscard]] std::string problem_body(const Problem& problem);

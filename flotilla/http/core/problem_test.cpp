@@ -51,6 +51,17 @@ TEST(Problem, HeadHasTheLengthButNoBody) {
   EXPECT_EQ(out.find("Content-Length: 0"), std::string::npos);
 }
 
+TEST(Problem, RetryAfterIsWholeSecondsButForOurOwnTick) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  EXPECT_EQ(retry_after_seconds(Duration::zero()), std::nullopt);
+  EXPECT_EQ(retry_after_seconds(milliseconds(1)), 1U);
+  EXPECT_EQ(retry_after_seconds(seconds(10)), 10U);
+  EXPECT_EQ(retry_after_seconds(seconds(10) + milliseconds(1)), 10U);  // a breaker's `open: 10s`, rounded up
+  EXPECT_EQ(retry_after_seconds(seconds(10) + milliseconds(2)), 11U);
+  EXPECT_EQ(retry_after_seconds(std::chrono::hours(100)), 86'400U);
+}
+
 TEST(Problem, DetailMayQuoteAnything) {
   const std::string body =
       problem_body({.reason = Reason::malformed, .detail = "\xff \xc3\xa9 \xe2\x82 \"\x01"});
