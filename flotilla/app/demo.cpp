@@ -15,6 +15,7 @@
 #include "flotilla/app/demo_texts.hpp"
 #include "flotilla/app/demo_tour.hpp"
 #include "flotilla/net/event.hpp"
+#include "flotilla/net/listener.hpp"
 #include "flotilla/net/scope.hpp"
 #include "flotilla/net/signals.hpp"
 
@@ -45,6 +46,30 @@ Result<fs::path> make_folder() {
                 fmt::format("cannot create a folder in {}: {}", parent.string(), std::strerror(errno)));
   }
   return fs::path(folder);
+}
+
+// Refuses ports of another platform or demo. Listeners share ports (SO_REUSEPORT) and the other's admin port
+// would answer for ours, so that the shop would come up in the other's registry, and leave it again.
+// The services' ports are held while the result lives; the platform takes its own when it starts.
+Result<std::vector<net::AddressLock>> take_ports(const DemoPorts& ports) {
+  const auto take = [](std::uint16_t port) -> Result<net::AddressLock> {
+    const auto address = net::SocketAddress::parse(fmt::format("127.0.0.1:{}", port));
+    return address ? net::AddressLock::take(*address) : std::unexpected(address.error());
+  };
+  for (const std::uint16_t port : {ports.gateway, ports.mobile, ports.registry, ports.admin}) {
+    if (const auto free = take(port); !free) {
+      return std::unexpected(free.error());
+    }
+  }
+  std::vector<net::AddressLock> held;
+  for (std::size_t i = 0; i < std::size(kDemoRoles); ++i) {
+    auto lock = take(ports.service(i));
+    if (!lock) {
+      return std::unexpected(lock.error());
+    }
+    held.push_back(std::move(*lock));
+  }
+  return held;
 }
 
 Result<> start_all(Demo& demo) {
@@ -149,6 +174,11 @@ Result<int> run_in(const fs::path& folder, bool tour, const DemoPorts& ports) {
 int run_demo(bool tour, const DemoPorts& ports) {
   net::block_signals({SIGINT, SIGTERM});
   (void)std::setvbuf(stdout, nullptr, _IOLBF, 0);  // also when a program reads it
+  const auto held = take_ports(ports);
+  if (!held) {
+    std::fprintf(stderr, "flotilla: %s (or --ports-from)\n", held.error().message.c_str());
+    return 1;
+  }
   const auto folder = make_folder();
   if (!folder) {
     std::fprintf(stderr, "flotilla: %s\n", folder.error().message.c_str());

@@ -134,7 +134,8 @@ def a_second_one_says_whose_port_is_taken():
         first.wait_for("Ctrl-C ends everything")
         with Demo() as second:
             second.ends_with(1, timeout=10)
-            check("ended by itself; is its port taken?" in second.said(), second.said())
+            check(f"another flotilla process listens on 127.0.0.1:{FIRST}" in second.said(), second.said())
+            check_equal(second.kept(), [], "folders")
             check_equal(second.running(), [], "processes that survived")
         check_equal(ask(FIRST, "GET", "/users/123").status, 200, "the first one goes on")
 
