@@ -113,9 +113,11 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   EXPECT_EQ(open.limits.head.total, 32U * 1024);
   EXPECT_EQ(open.limits.body, 10U * 1024 * 1024);
   EXPECT_EQ(open.limits.body_timeout, 60s);
-  ASSERT_EQ(open.routes.size(), 3U);
-  EXPECT_EQ(open.routes[2].match.hosts, std::vector<std::string>{"ops.example.com"});
-  EXPECT_EQ(std::get<gateway::ProxyConfig>(open.routes[2].action).strip_prefix, "/admin");
+  ASSERT_EQ(open.routes.size(), 4U);
+  EXPECT_EQ(std::get<gateway::SagaConfig>(open.routes[1].action).saga, "place-order");
+  EXPECT_EQ(std::get<gateway::SagaConfig>(open.routes[1].action).wait, 5s);
+  EXPECT_EQ(open.routes[3].match.hosts, std::vector<std::string>{"ops.example.com"});
+  EXPECT_EQ(std::get<gateway::ProxyConfig>(open.routes[3].action).strip_prefix, "/admin");
   ASSERT_EQ(file->compositions.size(), 1U);
   ASSERT_EQ(file->compositions[0].branches.size(), 5U);
   EXPECT_FALSE(file->compositions[0].branches[0].optional);

@@ -35,16 +35,19 @@ Result<std::shared_ptr<const Runtime>> compile_runtime(ConfigFile file, std::uin
     }
     runtime->services.push_back(std::move(*service));
   }
-  gateway::CompositionPlans plans;
+  gateway::Named named;
   for (const gateway::CompositionConfig& config : file.compositions) {
     auto plan = gateway::ComposePlan::build(config);
     if (!plan) {
       return std::unexpected(plan.error());
     }
-    plans.emplace(config.name, std::make_shared<const gateway::ComposePlan>(std::move(*plan)));
+    named.compositions.emplace(config.name, std::make_shared<const gateway::ComposePlan>(std::move(*plan)));
+  }
+  for (const saga::DefinitionPtr& definition : file.sagas) {
+    named.sagas.push_back(definition->name);
   }
   for (const gateway::GatewayConfig& config : file.gateways) {
-    auto gateway = gateway::compile_gateway(config, plans, file.trusted, workers,
+    auto gateway = gateway::compile_gateway(config, named, file.trusted, workers,
                                             old == nullptr ? nullptr : old->gateway(config.name));
     if (!gateway) {
       return std::unexpected(gateway.error());

@@ -129,15 +129,6 @@ net::Task<std::expected<ComposeInput, http::BodyFailure>> input_of(const Request
   co_return input;
 }
 
-void send(http::Exchange& exchange, const http::Response& response) {
-  std::vector<http::HeaderLine> fields;
-  fields.reserve(response.headers.size());
-  for (const http::Field& field : response.headers) {
-    fields.push_back({field.name, field.value});
-  }
-  exchange.respond(response.status, fields, response.body);
-}
-
 }  // namespace
 
 net::Task<> compose(const RequestContext& request, const ComposeAction& action) {
@@ -156,7 +147,7 @@ net::Task<> compose(const RequestContext& request, const ComposeAction& action) 
       }
     }
     if (step.answer) {
-      send(request.exchange, *step.answer);
+      answer_whole(request.exchange, *step.answer);
       co_return;
     }
     for (BranchCall& call : step.start) {

@@ -35,6 +35,12 @@ struct ComposeConfig {
   std::string where;
 };
 
+struct SagaConfig {
+  std::string saga;
+  Duration wait{0};  // for the end; then 202
+  std::string where;
+};
+
 struct RespondConfig {
   std::uint16_t status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -46,7 +52,7 @@ struct RedirectConfig {
   std::uint16_t status = 302;
 };
 
-using ActionConfig = std::variant<ProxyConfig, ComposeConfig, RespondConfig, RedirectConfig>;
+using ActionConfig = std::variant<ProxyConfig, ComposeConfig, SagaConfig, RespondConfig, RedirectConfig>;
 
 struct RouteConfig {
   RouteMatch match;

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "flotilla/config/spec.hpp"
+#include "flotilla/saga/service.hpp"
 
 namespace flotilla::gateway {
 namespace {
@@ -14,7 +16,8 @@ using config::Node;
 using config::Problems;
 using config::Spec;
 
-constexpr std::string_view kLaterActions[] = {"saga", "view", "command", "migrate", "publish"};
+constexpr std::string_view kActions[] = {"proxy", "compose", "saga", "respond", "redirect"};
+constexpr std::string_view kLaterActions[] = {"view", "command", "migrate", "publish"};
 
 std::string where(const std::string& file, config::Place place) {
   return fmt::format("{}:{}:{}", file, place.line, place.column);
@@ -184,8 +187,16 @@ class RouteReader {
     spec.read(node, match, problems_);
   }
 
+  static bool is_action(std::string_view key) {
+    return std::ranges::find(kActions, key) != std::end(kActions);
+  }
   static bool is_later(std::string_view action) {
     return std::ranges::find(kLaterActions, action) != std::end(kLaterActions);
+  }
+  // What stands beside an action and belongs to it.
+  static bool belongs(std::string_view key, const Node& node) {
+    return ((key == "only" || key == "shape") && node.find("compose") != nullptr) ||
+           (key == "wait" && node.find("saga") != nullptr);
   }
 
   bool read_action(const Node& node, RouteConfig& route) {
@@ -193,8 +204,7 @@ class RouteReader {
     const bool later = std::ranges::any_of(node.entries, is_later, &Node::Entry::key);
     bool found = false;
     for (const Node::Entry& entry : node.entries) {
-      if (entry.key == "proxy" || entry.key == "compose" || entry.key == "respond" ||
-          entry.key == "redirect") {
+      if (is_action(entry.key)) {
         if (found) {
           problems_.add(entry.place, "a route has one action");
         }
@@ -203,16 +213,14 @@ class RouteReader {
       } else if (is_later(entry.key) || entry.key == "plugins") {
         problems_.add(entry.place, fmt::format("'{}' is not in this build yet", entry.key));
         found = true;
-      } else if (!later &&
-                 ((entry.key != "only" && entry.key != "shape") || node.find("compose") == nullptr)) {
-        problems_.add(
-            entry.place,
-            fmt::format("unknown action '{}'; known are proxy, compose, respond, redirect", entry.key));
+      } else if (!later && !belongs(entry.key, node)) {
+        problems_.add(entry.place,
+                      fmt::format("unknown action '{}'; known are {}", entry.key, fmt::join(kActions, ", ")));
         found = true;
       }
     }
     if (!found) {
-      problems_.add(node.place, "a route needs an action: proxy, compose, respond or redirect");
+      problems_.add(node.place, "a route needs an action: proxy, compose, saga, respond or redirect");
     }
     return found && problems_.empty();
   }
@@ -237,6 +245,15 @@ class RouteReader {
         compose.shape = Text{shape->text, where(file_, shape->place)};
       }
       route.action = std::move(compose);
+    } else if (entry.key == "saga") {
+      SagaConfig saga{.saga = entry.value.text, .where = where(file_, entry.value.place)};
+      if (entry.value.kind != Node::Kind::scalar || entry.value.text.empty()) {
+        config::wrong(entry.value, "the name of a saga", problems_);
+      }
+      if (const Node* const wait = node.find("wait")) {
+        saga.wait = config::duration(1ms, saga::kMaxWait).read(*wait, problems_).value_or(Duration::zero());
+      }
+      route.action = std::move(saga);
     } else if (entry.key == "respond") {
       RespondConfig respond;
       respond_spec().read(entry.value, respond, problems_);

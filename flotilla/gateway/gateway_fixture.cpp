@@ -20,17 +20,18 @@ Rig::Rig(Setup setup) {
   config.name = "front";
   RouteConfig route;
   route.match.path = "/**";
-  route.action = ProxyConfig{ServiceName("backend"), "", false, ""};
+  route.action = setup.action.value_or(ProxyConfig{ServiceName("backend"), "", false, ""});
   config.routes.push_back(route);
   net::CidrSet trusted;
   for (const std::string& block : setup.trusted) {
     FLOTILLA_ASSERT(trusted.add(block).has_value());
   }
-  auto gateway = compile_gateway(config, {}, trusted, 1, nullptr);
+  auto gateway = compile_gateway(config, setup.named, trusted, 1, nullptr);
   FLOTILLA_ASSERT(gateway.has_value());
   view_ = std::make_shared<GatewayView>();
   view_->gateway = *gateway;
   view_->services = table;
+  view_->sagas = setup.sagas;
   view_->proxied = {table->find(ServiceName("backend"))};
   caller_ = std::make_unique<call::Caller>(*loop_, *resolver_, 0, 1);
   handler_ = std::make_unique<GatewayHandler>(*caller_, view_, Random(1), setup.access_log);

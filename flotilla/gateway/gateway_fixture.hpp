@@ -121,6 +121,9 @@ class Rig {
     ScriptedService::Script other_script;
     std::vector<std::string> trusted;
     telemetry::AccessLog* access_log = nullptr;
+    std::optional<ActionConfig> action;  // instead of the proxying
+    Named named;                         // what it may name
+    saga::Sagas* sagas = nullptr;
   };
 
   explicit Rig(Setup setup);

@@ -1,7 +1,11 @@
 #include "flotilla/gateway/gateway_view.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "flotilla/base/text.hpp"
 
 namespace flotilla::gateway {
 namespace {
@@ -22,8 +26,18 @@ Error at(const std::string& where, const Error& error) {
   return {error.code, fmt::format("{}: {}", where, error.message)};
 }
 
+// "no saga is named 'x'; did you mean 'y'?", of what is known.
+Error unknown(const std::string& where, std::string_view kind, std::string_view name,
+              std::span<const std::string_view> known) {
+  std::string message = fmt::format("{}: no {} is named '{}'", where, kind, name);
+  if (const auto hint = nearest(name, known)) {
+    message += fmt::format("; did you mean '{}'?", *hint);
+  }
+  return {Errc::invalid, std::move(message)};
+}
+
 struct ActionCompiler {
-  const CompositionPlans& plans;
+  const Named& named;
   GatewayRoute& route;
 
   Result<> operator()(const ProxyConfig& proxy) const {
@@ -33,16 +47,28 @@ struct ActionCompiler {
   }
   Result<> operator()(const ComposeConfig& compose) const {
     route.action_name = fmt::format("compose {}", compose.composition);
-    const auto plan = plans.find(compose.composition);
-    if (plan == plans.end()) {
-      return fail(Errc::invalid,
-                  fmt::format("{}: no composition is named '{}'", compose.where, compose.composition));
+    const auto plan = named.compositions.find(compose.composition);
+    if (plan == named.compositions.end()) {
+      std::vector<std::string_view> known;
+      for (const auto& [name, composition] : named.compositions) {
+        known.emplace_back(name);
+      }
+      return std::unexpected(unknown(compose.where, "composition", compose.composition, known));
     }
     auto view = ComposeView::build(*plan->second, compose.only, compose.shape, compose.where);
     if (!view) {
       return std::unexpected(view.error());
     }
     route.action = ComposeAction{plan->second, std::move(*view)};
+    return {};
+  }
+  Result<> operator()(const SagaConfig& saga) const {
+    route.action_name = fmt::format("saga {}", saga.saga);
+    if (std::ranges::find(named.sagas, saga.saga) == named.sagas.end()) {
+      const std::vector<std::string_view> known(named.sagas.begin(), named.sagas.end());
+      return std::unexpected(unknown(saga.where, "saga", saga.saga, known));
+    }
+    route.action = SagaAction{saga.saga, saga.wait};
     return {};
   }
   Result<> operator()(const RespondConfig& respond) const {
@@ -64,7 +90,7 @@ struct ActionCompiler {
 }  // namespace
 
 Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConfig& config,
-                                                               const CompositionPlans& plans,
+                                                               const Named& named,
                                                                const net::CidrSet& trusted,
                                                                std::uint32_t workers,
                                                                const CompiledGateway* old) {
@@ -79,7 +105,7 @@ Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConf
   for (const RouteConfig& configured : config.routes) {
     GatewayRoute route;
     route.name = name_of(configured.match);
-    if (auto compiled = std::visit(ActionCompiler{plans, route}, configured.action); !compiled) {
+    if (auto compiled = std::visit(ActionCompiler{named, route}, configured.action); !compiled) {
       return std::unexpected(compiled.error());
     }
     const auto before = known.find(route.name);

@@ -23,6 +23,7 @@
 #include "flotilla/gateway/core/router.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
 #include "flotilla/net/cidr.hpp"
+#include "flotilla/saga/service.hpp"
 
 namespace flotilla::gateway {
 
@@ -53,6 +54,10 @@ struct ComposeAction {
   std::shared_ptr<const ComposePlan> plan;
   ComposeView view;
 };
+struct SagaAction {
+  std::string saga;
+  Duration wait{0};
+};
 struct RespondAction {
   RespondConfig answer;
 };
@@ -60,7 +65,7 @@ struct RedirectAction {
   std::vector<call::TemplatePart> to;
   std::uint16_t status = 302;
 };
-using Action = std::variant<ProxyAction, ComposeAction, RespondAction, RedirectAction>;
+using Action = std::variant<ProxyAction, ComposeAction, SagaAction, RespondAction, RedirectAction>;
 
 struct GatewayRoute {
   std::string name;         // "GET /users/{id}": for logs, metrics and reports
@@ -81,10 +86,16 @@ struct CompiledGateway {
 
 using CompositionPlans = std::unordered_map<std::string, std::shared_ptr<const ComposePlan>>;
 
+// What routes may name.
+struct Named {
+  CompositionPlans compositions;
+  std::vector<std::string> sagas;
+};
+
 // Compiles `config`; `old`, if any, is the gateway of that name before the reload: routes of the same name
 // keep their counters. Errors carry the place in the file.
 [[nodiscard]] Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConfig& config,
-                                                                             const CompositionPlans& plans,
+                                                                             const Named& named,
                                                                              const net::CidrSet& trusted,
                                                                              std::uint32_t workers,
                                                                              const CompiledGateway* old);
@@ -94,6 +105,7 @@ struct GatewayView {
   std::shared_ptr<const call::ServiceTable> services;
   std::vector<call::WorkerService*> proxied;  // by route: the service of a proxy action, else nullptr
   std::uint32_t worker = 0;
+  saga::Sagas* sagas = nullptr;  // outlives the view; nullptr: nothing runs them
 };
 
 }  // namespace flotilla::gateway

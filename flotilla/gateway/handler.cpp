@@ -5,6 +5,7 @@
 #include "flotilla/gateway/compose.hpp"
 #include "flotilla/gateway/core/match_input.hpp"
 #include "flotilla/gateway/proxy.hpp"
+#include "flotilla/gateway/start_saga.hpp"
 #include "flotilla/http/core/uri.hpp"
 
 namespace flotilla::gateway {
@@ -66,6 +67,19 @@ void respond(http::Exchange& exchange, const RespondConfig& answer) {
   }
   exchange.respond(answer.status, fields, answer.body);
 }
+
+}  // namespace
+
+void answer_whole(http::Exchange& exchange, const http::Response& response) {
+  std::vector<http::HeaderLine> fields;
+  fields.reserve(response.headers.size());
+  for (const http::Field& field : response.headers) {
+    fields.push_back({field.name, field.value});
+  }
+  exchange.respond(response.status, fields, response.body);
+}
+
+namespace {
 
 void redirect(const RequestContext& request, const RedirectAction& action) {
   std::string to;
@@ -133,6 +147,8 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
     co_await proxy(request, *action, *view->proxied[result.route]);
   } else if (const auto* const composed = std::get_if<ComposeAction>(&route.action)) {
     co_await compose(request, *composed);
+  } else if (const auto* const started = std::get_if<SagaAction>(&route.action)) {
+    co_await start_saga(request, *started);
   } else if (const auto* const fixed = std::get_if<RespondAction>(&route.action)) {
     respond(exchange, fixed->answer);
   } else if (const auto* const moved = std::get_if<RedirectAction>(&route.action)) {

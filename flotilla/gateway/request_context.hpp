@@ -10,6 +10,7 @@
 #include "flotilla/call/caller.hpp"
 #include "flotilla/gateway/gateway_view.hpp"
 #include "flotilla/gateway/request_log.hpp"
+#include "flotilla/http/core/message.hpp"
 #include "flotilla/http/server.hpp"
 #include "flotilla/telemetry/core/trace.hpp"
 
@@ -31,5 +32,8 @@ struct RequestContext {
 
 // Answers a refused or failed call as problem+json.
 void answer_refusal(http::Exchange& exchange, const call::Refusal& refusal, std::string_view service);
+
+// Answers with a response that is whole.
+void answer_whole(http::Exchange& exchange, const http::Response& response);
 
 }  // namespace flotilla::gateway
