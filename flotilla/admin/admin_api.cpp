@@ -92,8 +92,35 @@ struct AdminApi::Endpoint {
   }
 };
 
+void AdminApi::mount(std::string prefix, http::ApiHandler handler) {
+  mounted_.push_back({std::move(prefix), std::move(handler)});
+}
+
+const http::ApiHandler* AdminApi::mounted_at(std::string_view path) const {
+  for (const Mounted& mounted : mounted_) {
+    if (path.starts_with(mounted.prefix) &&
+        (path.size() == mounted.prefix.size() || path[mounted.prefix.size()] == '/')) {
+      return &mounted.handler;
+    }
+  }
+  return nullptr;
+}
+
 net::Task<http::Response> AdminApi::handle(http::Request request, net::SocketAddress peer) {
-  co_return answer(request, peer);
+  const std::string_view target = request.target;
+  const http::ApiHandler* const other = mounted_at(target.substr(0, target.find('?')));
+  if (other == nullptr) {
+    co_return answer(request, peer);
+  }
+  if (const auto refusal = guard_.check(request)) {
+    co_return refuse(*refusal);
+  }
+  co_return co_await (*other)(std::move(request), peer);
+}
+
+http::Response AdminApi::refuse(const ControlRefusal& refusal) {
+  refused_.add();
+  return problem(refusal.reason, refusal.detail);
 }
 
 http::Response AdminApi::answer(const http::Request& request, const net::SocketAddress& peer) {
@@ -127,8 +154,7 @@ http::Response AdminApi::answer(const http::Request& request, const net::SocketA
 
   const bool open = endpoint != nullptr && endpoint->open;
   if (const auto refusal = open ? guard_.check_origin(request) : guard_.check(request)) {
-    refused_.add();
-    return problem(refusal->reason, refusal->detail);
+    return refuse(*refusal);
   }
   if (endpoint == nullptr) {
     return problem(Reason::not_found, "the management API has no such path");

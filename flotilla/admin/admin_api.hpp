@@ -9,6 +9,8 @@
 //   POST /api/v1/config/reload
 //   GET  /api/v1/explain/{service}
 //
+//   and the APIs that are mounted below a prefix of their own, such as /api/v1/sagas
+//
 // Lists are {"items":[...],"next":null}; errors are problem+json (DESIGN 4.4). ControlGuard stands before
 // everything, its token before everything but /healthz and /readyz, which probes ask without one.
 // Every change is logged with the address it came from.
@@ -18,10 +20,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "flotilla/admin/core/control_guard.hpp"
 #include "flotilla/admin/platform.hpp"
 #include "flotilla/base/counter.hpp"
+#include "flotilla/http/api_server.hpp"
 #include "flotilla/http/core/message.hpp"
 #include "flotilla/net/address.hpp"
 #include "flotilla/net/task.hpp"
@@ -31,6 +35,9 @@ namespace flotilla::admin {
 class AdminApi {
  public:
   AdminApi(Platform& platform, ControlGuardOptions guard) : platform_(platform), guard_(std::move(guard)) {}
+
+  // Requests to `prefix` and below it go to `handler`, once the guard has let them pass.
+  void mount(std::string prefix, http::ApiHandler handler);
 
   // An http::ApiHandler.
   [[nodiscard]] net::Task<http::Response> handle(http::Request request, net::SocketAddress peer);
@@ -43,6 +50,14 @@ class AdminApi {
   };
   struct Endpoint;
 
+  struct Mounted {
+    std::string prefix;
+    http::ApiHandler handler;
+  };
+
+  // What takes that path, or nullptr.
+  [[nodiscard]] const http::ApiHandler* mounted_at(std::string_view path) const;
+  [[nodiscard]] http::Response refuse(const ControlRefusal& refusal);
   [[nodiscard]] http::Response answer(const http::Request& request, const net::SocketAddress& peer);
 
   [[nodiscard]] http::Response health(const Call& call);
@@ -62,6 +77,7 @@ class AdminApi {
 
   Platform& platform_;
   ControlGuard guard_;
+  std::vector<Mounted> mounted_;
   Counter refused_;  // by the guard
 };
 

@@ -220,5 +220,25 @@ TEST_F(AdminApiTest, TheGuardStandsBeforeEverything) {
   EXPECT_EQ(platform.reloads, 1);
 }
 
+TEST_F(AdminApiTest, WhatIsMountedStandsBehindTheGuard) {
+  AdminApi guarded(platform, {.token = "s3cret"});
+  std::vector<std::string> seen;
+  guarded.mount("/api/v1/sagas",
+                [&](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
+                  seen.push_back(request.method + " " + request.target + " from " + peer.ip());
+                  co_return http::Response{.status = 202, .headers = {}, .body = "mounted"};
+                });
+  const http::Field token{"Authorization", "Bearer s3cret"};
+  EXPECT_EQ(ask(guarded, "POST", "/api/v1/sagas/x/resume?a=b", {token}).body, "mounted");
+  EXPECT_EQ(ask(guarded, "GET", "/api/v1/sagas?a=/", {token}).status, 202);
+  EXPECT_EQ(seen, (std::vector<std::string>{"POST /api/v1/sagas/x/resume?a=b from 10.9.8.7",
+                                            "GET /api/v1/sagas?a=/ from 10.9.8.7"}));
+  expect_problem(ask(guarded, "GET", "/api/v1/sagas"), Reason::unauthenticated);
+  expect_problem(ask(guarded, "GET", "/api/v1/sagas", {token, {"Host", "evil.example"}}), Reason::forbidden);
+  expect_problem(ask(guarded, "GET", "/api/v1/sagasx", {token}), Reason::not_found);
+  EXPECT_EQ(seen.size(), 2U);
+  EXPECT_THAT(ask(guarded, "GET", "/metrics", {token}).body, HasSubstr("flotilla_control_refused_total 2\n"));
+}
+
 }  // namespace
 }  // namespace flotilla::admin
