@@ -1,12 +1,17 @@
 #include "flotilla/app/cli.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "flotilla/app/cli_sagas.hpp"
 #include "flotilla/app/cli_verbs.hpp"
+#include "flotilla/json/reader.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -24,6 +29,10 @@ struct Parsed {
   std::string service;
   std::string gateway;
   std::vector<std::string> explain;  // METHOD, URL
+  SagaFilter saga_filter;
+  SagaOrder saga_order;
+  std::uint64_t expected_seq = 0;
+  bool timeline = false;
 };
 
 void add_file_verbs(CLI::App& app, const Commands& commands, Parsed& parsed) {
@@ -109,10 +118,105 @@ void add_client_verbs(CLI::App& app, Parsed& parsed) {
   explain->callback([&] { parsed.run = [&] { return explain_service(parsed.client, parsed.service); }; });
 }
 
+// What each action on sagas takes beside the saga; `list` and `count` take none.
+struct SagaUse {
+  std::string_view action;
+  std::vector<std::string_view> options;
+};
+const std::array<SagaUse, 12>& saga_uses() {
+  static const std::array<SagaUse, 12> uses{{
+      {"list", {"--name", "--state", "--limit", "--after"}},
+      {"count", {}},
+      {"show", {"--timeline"}},
+      {"cancel", {"--who", "--why"}},
+      {"suspend", {"--who", "--why", "--expected-seq"}},
+      {"resume", {"--who", "--why", "--expected-seq"}},
+      {"retry", {"--who", "--why", "--expected-seq", "--step"}},
+      {"set-result", {"--who", "--why", "--expected-seq", "--step", "--result"}},
+      {"forgive", {"--who", "--why", "--expected-seq", "--step"}},
+      {"abort", {"--who", "--why", "--expected-seq"}},
+      {"fail", {"--who", "--why", "--expected-seq"}},
+      {"migrate", {"--who", "--why", "--expected-seq", "--version"}},
+  }};
+  return uses;
+}
+
+[[noreturn]] void misuse(const std::string& what, const std::string& message) {
+  throw CLI::ValidationError(what, message);
+}
+
+// Throws what the command line answers with 2.
+void check_saga_use(const CLI::App& verb, Parsed& parsed) {
+  const SagaUse& use = *std::ranges::find(saga_uses(), parsed.action, &SagaUse::action);
+  const bool many = parsed.action == "list" || parsed.action == "count";
+  if (many != parsed.saga_order.id.empty()) {
+    misuse("ID", parsed.action + (many ? " takes no saga" : " needs a saga's id"));
+  }
+  for (const char* const option : {"--name", "--state", "--limit", "--after", "--timeline", "--who", "--why",
+                                   "--expected-seq", "--step", "--result", "--version"}) {
+    if (verb.count(option) > 0 && std::ranges::find(use.options, option) == use.options.end()) {
+      misuse(option, "does not belong to " + parsed.action);
+    }
+  }
+  SagaOrder& order = parsed.saga_order;
+  if (many || parsed.action == "show") {
+    return;
+  }
+  if (const char* const user = std::getenv("USER"); order.who.empty() && user != nullptr) {
+    order.who = user;
+  }
+  if (order.who.empty() || order.why.empty()) {
+    misuse(order.who.empty() ? "--who" : "--why", "a saga keeps who did what to it, and why");
+  }
+  if (parsed.action == "set-result" && !json::parse(order.result)) {
+    misuse("--result", "set-result needs the step's output, as JSON");
+  }
+}
+
+int run_saga_verb(const Parsed& parsed) {
+  return parsed.action == "list"    ? list_sagas(parsed.client, parsed.saga_filter)
+         : parsed.action == "count" ? count_sagas(parsed.client)
+         : parsed.action == "show"  ? show_saga(parsed.client, parsed.saga_order.id, parsed.timeline)
+                                    : operate_saga(parsed.client, parsed.saga_order);
+}
+
+void add_saga_verb(CLI::App& app, Parsed& parsed) {
+  CLI::App* const sagas = add_client_verb(app, "sagas", "look at sagas, or operate one", parsed);
+  std::vector<std::string> actions;
+  for (const SagaUse& use : saga_uses()) {
+    actions.emplace_back(use.action);
+  }
+  sagas->add_option("ACTION", parsed.action, "list, count, show, cancel, or a verb for a suspended saga")
+      ->check(CLI::IsMember(actions));
+  sagas->add_option("ID", parsed.saga_order.id, "the saga; for every action but list and count");
+  sagas->add_option("--name", parsed.saga_filter.name, "list: of this definition");
+  sagas->add_option("--state", parsed.saga_filter.state, "list: in this state, such as suspended");
+  sagas->add_option("--limit", parsed.saga_filter.limit, "list: at most so many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  sagas->add_option("--after", parsed.saga_filter.after, "list: from where a page ended");
+  sagas->add_flag("--timeline", parsed.timeline, "show: with every record");
+  sagas->add_option("--who", parsed.saga_order.who, "who does it; $USER");
+  sagas->add_option("--why", parsed.saga_order.why, "why; kept with the saga");
+  sagas->add_option("--step", parsed.saga_order.step, "which step; that of the suspension");
+  sagas->add_option("--result", parsed.saga_order.result, "set-result: the step's output, as JSON");
+  sagas->add_option("--version", parsed.saga_order.version, "migrate: a definition's hash; the file's");
+  CLI::Option* const seq =
+      sagas->add_option("--expected-seq", parsed.expected_seq, "only if the saga still is at this SEQ");
+  sagas->callback([&parsed, sagas, seq] {
+    check_saga_use(*sagas, parsed);
+    parsed.saga_order.verb = parsed.action;
+    if (!seq->empty()) {
+      parsed.saga_order.expected_seq = parsed.expected_seq;
+    }
+    parsed.run = [&parsed] { return run_saga_verb(parsed); };
+  });
+}
+
 // Verbs that the design promises: whoever tries one learns that it is not a slip of the finger.
 void add_later_verbs(CLI::App& app, Parsed& parsed) {
-  for (const char* name : {"import", "sagas", "topics", "queues", "views", "migrations", "logs", "sidecar",
-                           "simulate", "journal"}) {
+  for (const char* name :
+       {"import", "topics", "queues", "views", "migrations", "logs", "sidecar", "simulate", "journal"}) {
     CLI::App* const verb = app.add_subcommand(name)->group("")->allow_extras();
     verb->callback([&parsed, name] {
       parsed.run = [name] {
@@ -131,6 +235,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   app.require_subcommand(1);
   add_file_verbs(app, commands, parsed);
   add_client_verbs(app, parsed);
+  add_saga_verb(app, parsed);
   add_later_verbs(app, parsed);
   try {
     app.parse(argc, argv);

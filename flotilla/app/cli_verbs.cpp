@@ -1,14 +1,8 @@
 #include "flotilla/app/cli_verbs.hpp"
 
 #include <array>
-#include <cstdio>
-#include <functional>
 
 #include <fmt/format.h>
-
-#include "flotilla/app/cli_table.hpp"
-#include "flotilla/http/core/uri.hpp"
-#include "flotilla/json/reader.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -24,61 +18,13 @@ constexpr std::array kBreakerColumns{Column{"SERVICE", "service"},     Column{"S
                                      Column{"OPENED AT", "opened_at"}, Column{"RETRY AT", "retry_at"}};
 constexpr std::array kPolicyColumns{Column{"POLICY", "policy"}, Column{"SETTING", "setting"}};
 
-int complain(const std::string& message) {
-  fmt::print(stderr, "flotilla: {}\n", message);
-  return 1;
-}
-
-// A problem (RFC 9457) as one line: "title: detail".
-std::string problem_text(const http::Response& response) {
-  const auto problem = json::parse(response.body);
-  if (!problem || !(*problem)["title"].is_string()) {
-    return fmt::format("the process answered with status {}", response.status);
-  }
-  const std::string title = format_cell((*problem)["title"]);
-  const json::Value& detail = (*problem)["detail"];
-  return detail.is_string() && !detail.as_string().empty() ? fmt::format("{}: {}", title, format_cell(detail))
-                                                           : title;
-}
-
-using Show = std::function<std::string(const json::Value& answer)>;
-
 int run(const ClientOptions& options, std::string method, std::string target, const Show& show) {
-  const auto response = ask_admin(
-      options.target, {.method = std::move(method), .target = std::move(target), .headers = {}, .body = {}});
-  if (!response) {
-    return complain(response.error().message);
-  }
-  if (response->status != 200) {
-    return complain(problem_text(*response));
-  }
-  const auto answer = json::parse(response->body);
-  if (!answer) {
-    return complain(fmt::format("{} answered what is not JSON ({}); is it a flotilla admin port?",
-                                options.target.url, answer.error().message));
-  }
-  fmt::print("{}", options.form == OutputForm::json ? response->body + "\n" : show(*answer));
-  return 0;
-}
-
-Show as_list(std::span<const Column> columns) {
-  return [columns](const json::Value& answer) { return format_table(answer["items"].items(), columns); };
+  return ask_and_show(
+      options, {.method = std::move(method), .target = std::move(target), .headers = {}, .body = {}}, show);
 }
 
 std::string breaker_table(const json::Value& breaker) {
   return format_table(std::span(&breaker, 1), kBreakerColumns);
-}
-
-std::string with_segment(std::string path, std::string_view segment) {
-  http::percent_encode_segment(path, segment);
-  return path;
-}
-
-void add_parameter(std::string& target, std::string_view name, std::string_view value) {
-  target += target.contains('?') ? '&' : '?';
-  target += name;
-  target += '=';
-  http::percent_encode_query_value(target, value);
 }
 
 }  // namespace

@@ -4,22 +4,11 @@
 // Results go to stdout, messages to stderr; what is returned is the exit code, 0 or 1.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
-#include "flotilla/app/cli_client.hpp"
+#include "flotilla/app/cli_ask.hpp"
 
 namespace flotilla::app {
-
-enum class OutputForm : std::uint8_t {
-  table,  // for people
-  json,   // the API's answer as it came
-};
-
-struct ClientOptions {
-  AdminTarget target;
-  OutputForm form = OutputForm::table;
-};
 
 [[nodiscard]] int list_services(const ClientOptions& options);
 // `gateway` empty: of all gateways.
