@@ -6,7 +6,8 @@
 //   position; after any crash it is there. What was answered with an error has changed nothing, but for
 //   StoreUnavailable with Effect::unknown. docs/journal.md says it for operators.
 // Ownership: the journal owns its threads and files; destroying it finishes what is queued and closes them.
-//   It must be destroyed before any loop on which somebody waits for it.
+//   Whoever waits for records (wait(), Subscription) ends before it; answers to appends and reads may come as
+//   late as its end, so the loops end after it.
 // Threads: every function may be called from any thread. The Task forms belong on a loop and resume there;
 //   the callback forms call back on a thread of the journal (or before they return), where the callback must
 //   not block and must not destroy the journal.

@@ -230,6 +230,22 @@ TEST(JournalModel, RandomBatchesHaveTheSameEffectInBoth) {
   }
 }
 
+TEST(MemoryJournal, AnswersAsABrokenStoreWouldUntilItIsMended) {
+  MemoryJournal journal(test::vocabulary());
+  const auto attempt = [&] {
+    Batch batch = test::at(journal);
+    batch.appends.push_back({RecordClass::saga, batch.create(), {}, {test::record("a")}});
+    return test::append(journal, std::move(batch));
+  };
+  journal.break_appends(StoreUnavailable{"the disk is full"});
+  EXPECT_EQ(describe(attempt().error()), "the disk is full");
+  EXPECT_EQ(journal.health().state, Health::State::failing);
+  EXPECT_EQ(journal.position(), Position());
+  journal.break_appends({});
+  EXPECT_TRUE(attempt().has_value());
+  EXPECT_EQ(journal.health().state, Health::State::healthy);
+}
+
 TEST(JournalModel, OfRacingThreadsOneWinsEachVersionAndReadersSeeEveryPositionInOrder) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 150;
