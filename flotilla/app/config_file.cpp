@@ -54,6 +54,18 @@ const Spec<ControlConfig>& admin_spec() {
   return spec;
 }
 
+const Spec<ControlConfig>& api_spec() {
+  static const Spec<ControlConfig> spec = [] {
+    Spec<ControlConfig> s("api");
+    s.field("listen", config::listen_address(), &ControlConfig::listen, "address of the application API",
+            "127.0.0.1:9901");
+    s.field("token", config::text(), &ControlConfig::token, "required beyond loopback; ${file:...}", "none");
+    add_hosts(s);
+    return s;
+  }();
+  return spec;
+}
+
 const Spec<RegistryConfig>& registry_spec() {
   static const Spec<RegistryConfig> spec = [] {
     Spec<RegistryConfig> s("registry");
@@ -174,6 +186,9 @@ void check_listeners(const ConfigFile& file, const Node& root, Problems& problem
   if (file.admin) {
     check(file.admin->listen, root.find("admin"), true, !file.admin->token.empty());
   }
+  if (file.api) {
+    check(file.api->listen, root.find("api"), true, !file.api->token.empty());
+  }
   if (file.registry) {
     check(file.registry->listen, root.find("registry"), true, !file.registry->token.empty());
   }
@@ -208,6 +223,17 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
                                  admin_spec().read(n, *f.admin, p);
                                }),
                                "management port");
+  spec.field_with<std::string>("api", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 f.api = ControlConfig{.listen = "127.0.0.1:9901", .token = {}, .hosts = {}};
+                                 api_spec().read(n, *f.api, p);
+                               }),
+                               "what services themselves call");
+  spec.field_with<std::string>("stores", any,
+                               Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
+                                 f.stores.named = true;
+                                 stores_spec(path).read(n, f.stores, p);
+                               }),
+                               "where what must survive is kept");
   spec.field_with<std::string>(
       "registry", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
         f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}, .hosts = {}}, false};
@@ -243,8 +269,8 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
                                  f.warnings = warnings.lines(path);
                                }),
                                "transactions across services");
-  for (const char* key : {"api", "stores", "topics", "subscriptions", "choreographies", "aggregates", "views",
-                          "migrations", "sidecar"}) {
+  for (const char* key :
+       {"topics", "subscriptions", "choreographies", "aggregates", "views", "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -329,13 +355,13 @@ std::string config_schema() {
   return fmt::format(
       R"({{"$schema":"http://json-schema.org/draft-07/schema#","title":"flotilla.yaml","type":"object",)"
       R"("additionalProperties":false,"properties":{{"flotilla":{{"const":1}},"workers":{{"type":"integer","minimum":1,"maximum":256}},)"
-      R"("trusted_proxies":{{"type":"array","items":{{"type":"string"}}}},"admin":{},"registry":{},"defaults":{},)"
+      R"("trusted_proxies":{{"type":"array","items":{{"type":"string"}}}},"admin":{},"api":{},"stores":{},"registry":{},"defaults":{},)"
       R"("services":{{"type":"object","additionalProperties":{}}},"gateways":{{"type":"object","additionalProperties":{}}},)"
       R"("compositions":{{"type":"object","additionalProperties":{}}},)"
       R"("sagas":{{"type":"object","additionalProperties":{}}}}}}})",
-      admin_spec().schema(), registry_spec().schema(), call::defaults_spec().schema(),
-      call::service_spec().schema(), gateway::gateway_schema(), gateway::composition_schema(),
-      saga::saga_schema());
+      admin_spec().schema(), api_spec().schema(), stores_spec({}).schema(), registry_spec().schema(),
+      call::defaults_spec().schema(), call::service_spec().schema(), gateway::gateway_schema(),
+      gateway::composition_schema(), saga::saga_schema());
 }
 
 std::string config_reference() {
@@ -346,6 +372,10 @@ std::string config_reference() {
   };
   table("The file", "Every key may be left out.", file_spec({}, {}).reference());
   table("`admin`", "The management API; see [operations](operations.md).", admin_spec().reference());
+  table("`api`", "The application API; only what the file names is opened. See [sagas](sagas.md).",
+        api_spec().reference());
+  table("`stores`", "Opened where the file names it, or sagas. See [the journal](journal.md).",
+        stores_spec({}).reference());
   table("`registry`", "See [discovery](discovery.md).", registry_spec().reference());
   table("`telemetry`", "Named by the design, refused so far.", telemetry_spec().reference());
   table("`services.NAME`",

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flotilla/app/store_config.hpp"
 #include "flotilla/call/service_config.hpp"
 #include "flotilla/config/node.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
@@ -39,6 +40,7 @@ struct ConfigFile {
   std::vector<std::string> trusted_proxies;
   net::CidrSet trusted;
   std::optional<ControlConfig> admin;
+  std::optional<ControlConfig> api;
   std::optional<RegistryConfig> registry;
   call::ServiceConfig defaults;
   std::vector<call::ServiceConfig> services;          // every service the file names anywhere
@@ -46,6 +48,7 @@ struct ConfigFile {
   std::vector<gateway::GatewayConfig> gateways;
   std::vector<gateway::CompositionConfig> compositions;
   std::vector<saga::DefinitionPtr> sagas;
+  StoresConfig stores;
   TelemetryConfig telemetry;
   std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at
 };

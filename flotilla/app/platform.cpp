@@ -25,6 +25,13 @@ std::string joined(const ConfigErrors& errors) {
   return all;
 }
 
+http::Response problem(Reason reason, std::string_view detail) {
+  return {.status = default_status(reason),
+          .headers = {{"Content-Type", "application/problem+json"},
+                      {"Flotilla-Error", std::string(to_string(reason))}},
+          .body = http::problem_body({.reason = reason, .detail = detail})};
+}
+
 // The registry's API behind the guard that every control port has.
 http::ApiHandler guarded(http::ApiHandler handler, const RegistryConfig& config) {
   const auto guard = std::make_shared<admin::ControlGuard>(
@@ -64,6 +71,9 @@ Platform::~Platform() {
   tasks_.reset();
   control_servers_.clear();
   registry_.reset();
+  if (sagas_) {
+    sagas_->stop();
+  }
   workers_.clear();
   signals_.reset();
 }
@@ -71,9 +81,6 @@ Platform::~Platform() {
 std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
   for (const std::string& warning : file.warnings) {
     log::warning("{}", warning);
-  }
-  if (!file.sagas.empty()) {
-    log::warning("the file's sagas are checked, but this build does not run them yet");
   }
   auto loop = net::Loop::create();
   if (!loop) {
@@ -103,18 +110,8 @@ std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
     }
     access_log_ = std::move(*log);
   }
-  for (std::uint32_t i = 0; i < count; ++i) {
-    auto worker = Worker::start(i, directory_, seed + i + 1, access_log_.get());
-    if (!worker) {
-      return std::unexpected(one(worker.error()));
-    }
-    workers_.push_back(std::move(*worker));
-    if (auto prepared = workers_.back()->prepare(*runtime); !prepared) {
-      return std::unexpected(one(prepared.error()));
-    }
-  }
-  for (const auto& worker : workers_) {
-    worker->commit(*runtime);
+  if (auto opened = open_workers(*runtime, seed); !opened) {
+    return std::unexpected(one(opened.error()));
   }
   runtime_ = std::move(*runtime);
   if (auto opened = open_control(runtime_->file); !opened) {
@@ -129,10 +126,45 @@ std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
   return {};
 }
 
+Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed) {
+  if (!journal_path(runtime->file).empty()) {
+    auto sagas = SagaHost::open(runtime->file, seed);
+    if (!sagas) {
+      return std::unexpected(sagas.error());
+    }
+    sagas_ = std::move(*sagas);
+  }
+  for (std::uint32_t i = 0; i < runtime->workers; ++i) {
+    auto worker =
+        Worker::start(i, directory_, seed + i + 1, access_log_.get(), sagas_ ? &sagas_->sagas() : nullptr);
+    if (!worker) {
+      return std::unexpected(worker.error());
+    }
+    workers_.push_back(std::move(*worker));
+    if (auto prepared = workers_.back()->prepare(runtime); !prepared) {
+      return std::unexpected(prepared.error());
+    }
+  }
+  if (sagas_) {
+    std::vector<saga::ShardHost> hosts;
+    for (const auto& worker : workers_) {
+      hosts.push_back(worker->saga_host());
+    }
+    sagas_->runner().start(std::move(hosts));
+  }
+  for (const auto& worker : workers_) {
+    worker->commit(runtime);
+  }
+  return {};
+}
+
 Result<> Platform::lock_addresses(const ConfigFile& file) {
   std::vector<std::string> wanted;
   if (file.admin) {
     wanted.push_back(file.admin->listen);
+  }
+  if (file.api) {
+    wanted.push_back(file.api->listen);
   }
   if (file.registry) {
     wanted.push_back(file.registry->listen);
@@ -159,16 +191,41 @@ Result<> Platform::lock_addresses(const ConfigFile& file) {
   return {};
 }
 
+Result<> Platform::serve(const std::string& listen, http::ApiHandler handler) {
+  auto server = std::make_unique<http::ApiServer>(*loop_, http::ServerLimits{}, std::move(handler));
+  auto listening = server->listen(*net::SocketAddress::parse(listen));
+  if (!listening) {
+    return std::unexpected(listening.error());
+  }
+  control_servers_.push_back(std::move(server));
+  return {};
+}
+
+Result<> Platform::open_api(const ConfigFile& file) {
+  const auto guard = std::make_shared<admin::ControlGuard>(
+      admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(file.api->listen)->ip(),
+                                 .hosts = file.api->hosts,
+                                 .token = file.api->token});
+  return serve(file.api->listen,
+               [this, guard](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
+                 // A callback's key is a token of its own.
+                 const bool callback = request.target.starts_with(saga::kCallbackPath);
+                 if (const auto refusal = callback ? guard->check_origin(request) : guard->check(request)) {
+                   co_return problem(refusal->reason, refusal->detail);
+                 }
+                 if (sagas_ == nullptr) {
+                   co_return problem(Reason::not_found, "the file names no sagas");
+                 }
+                 co_return co_await sagas_->api().handle(std::move(request), peer);
+               });
+}
+
 Result<> Platform::open_control(const ConfigFile& file) {
-  const auto serve = [&](const std::string& listen, http::ApiHandler handler) -> Result<> {
-    auto server = std::make_unique<http::ApiServer>(*loop_, http::ServerLimits{}, std::move(handler));
-    auto listening = server->listen(*net::SocketAddress::parse(listen));
-    if (!listening) {
-      return std::unexpected(listening.error());
+  if (file.api) {
+    if (auto opened = open_api(file); !opened) {
+      return opened;
     }
-    control_servers_.push_back(std::move(server));
-    return {};
-  };
+  }
   if (file.registry) {
     discovery::RegistryOptions options;
     options.first_index = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch / 1'000'000);
@@ -188,6 +245,12 @@ Result<> Platform::open_control(const ConfigFile& file) {
         *this, admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(file.admin->listen)->ip(),
                                           .hosts = file.admin->hosts,
                                           .token = file.admin->token});
+    if (sagas_) {
+      admin_api_->mount(std::string(saga::OperatorApi::kPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return sagas_->operator_api().handle(std::move(request), peer);
+                        });
+    }
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
       return admin_api_->handle(std::move(request), peer);
     });
@@ -202,6 +265,9 @@ void Platform::run() {
   }
   if (runtime_->file.registry) {
     log::info("registry (Consul API) listens on http://{}", runtime_->file.registry->listen);
+  }
+  if (runtime_->file.api) {
+    log::info("application API listens on http://{}", runtime_->file.api->listen);
   }
   if (runtime_->file.admin) {
     log::info("admin API and metrics listen on http://{}", runtime_->file.admin->listen);
@@ -226,13 +292,18 @@ void Platform::on_signal(int signal) {
 net::Task<> Platform::drain() {
   std::size_t left = workers_.size();
   net::Event drained;
-  for (const auto& worker : workers_) {
-    worker->begin_drain(kDrainGrace, [this, &left, &drained] {
-      loop_->post([&left, &drained] {
-        --left;
-        drained.set();
-      });
+  const auto one_less = [this, &left, &drained] {
+    loop_->post([&left, &drained] {
+      --left;
+      drained.set();
     });
+  };
+  if (sagas_) {
+    ++left;
+    sagas_->runner().drain(kDrainGrace, one_less);
+  }
+  for (const auto& worker : workers_) {
+    worker->begin_drain(kDrainGrace, one_less);
   }
   while (left > 0) {
     co_await drained.wait();
@@ -245,6 +316,9 @@ net::Task<> Platform::drain() {
 net::Task<> Platform::tend_breakers() {
   for (;;) {
     co_await net::sleep_for(*loop_, std::chrono::seconds(1));
+    if (sagas_) {
+      sagas_->log_health();
+    }
     for (const auto& service : runtime_->services) {
       resilience::CircuitBreaker* const breaker = service->breaker();
       if (breaker == nullptr) {
@@ -275,11 +349,16 @@ Result<> Platform::reload() {
                ? fmt::format("{}\n{}\n{}", control->listen, control->token, fmt::join(control->hosts, " "))
                : "";
   };
-  if (listens(file->admin) != listens(before.admin) || listens(file->registry) != listens(before.registry) ||
-      file->workers != before.workers || file->telemetry.access_log != before.telemetry.access_log) {
+  if (listens(file->admin) != listens(before.admin) || listens(file->api) != listens(before.api) ||
+      listens(file->registry) != listens(before.registry) || file->workers != before.workers ||
+      file->telemetry.access_log != before.telemetry.access_log) {
     return failed(
         path_ +
-        ": admin, registry, workers and the access log cannot change while running; restart for that");
+        ": admin, api, registry, workers and the access log cannot change while running; restart for that");
+  }
+  if (journal_path(*file) != (sagas_ ? journal_path(before) : "")) {
+    return failed(path_ +
+                  ": the journal cannot change while running, nor come to be; restart for the first sagas");
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
@@ -289,12 +368,21 @@ Result<> Platform::reload() {
   if (auto locked = lock_addresses((*runtime)->file); !locked) {
     return failed(locked.error().message);
   }
+  const auto take_back = [this] {
+    for (const auto& worker : workers_) {
+      worker->commit(runtime_);  // closes what was opened
+    }
+  };
   for (const auto& worker : workers_) {
     if (auto prepared = worker->prepare(*runtime); !prepared) {
-      for (const auto& undo : workers_) {
-        undo->commit(runtime_);  // closes what was opened
-      }
+      take_back();
       return failed(prepared.error().message);
+    }
+  }
+  if (sagas_) {
+    if (auto replaced = sagas_->runner().replace_definitions((*runtime)->file.sagas); !replaced) {
+      take_back();
+      return failed(fmt::format("{}: {}", path_, replaced.error().message));
     }
   }
   for (const auto& worker : workers_) {
@@ -308,7 +396,13 @@ Result<> Platform::reload() {
 
 Result<> Platform::ready() {
   // Listeners are open before run(): what answers here is ready, unless it is leaving.
-  return draining_ ? Result<>(fail(Errc::unavailable, "draining")) : Result<>();
+  if (draining_) {
+    return fail(Errc::unavailable, "draining");
+  }
+  if (sagas_ && sagas_->health().state == journal::Health::State::failed) {
+    return fail(Errc::unavailable, "the journal has failed: " + sagas_->health().reason);
+  }
+  return {};
 }
 
 }  // namespace flotilla::app

@@ -13,6 +13,7 @@
 #include "flotilla/admin/admin_api.hpp"
 #include "flotilla/admin/platform.hpp"
 #include "flotilla/app/runtime.hpp"
+#include "flotilla/app/saga_host.hpp"
 #include "flotilla/app/worker.hpp"
 #include "flotilla/discovery/directory.hpp"
 #include "flotilla/discovery/registry_server.hpp"
@@ -49,7 +50,10 @@ class Platform final : public admin::Platform {
  private:
   explicit Platform(std::string path);
   std::expected<void, ConfigErrors> open(ConfigFile file);
+  Result<> open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed);
   Result<> open_control(const ConfigFile& file);
+  Result<> open_api(const ConfigFile& file);
+  Result<> serve(const std::string& listen, http::ApiHandler handler);
   Result<> lock_addresses(const ConfigFile& file);
   void on_signal(int signal);
   net::Task<> drain();
@@ -62,6 +66,7 @@ class Platform final : public admin::Platform {
   std::vector<std::pair<std::string, net::AddressLock>> locks_;
   std::shared_ptr<const Runtime> runtime_;
   std::unique_ptr<telemetry::AccessLog> access_log_;  // nullptr: off
+  std::unique_ptr<SagaHost> sagas_;                   // nullptr: the file names neither sagas nor a store
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<admin::AdminApi> admin_api_;

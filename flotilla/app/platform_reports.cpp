@@ -153,6 +153,9 @@ void Platform::metrics(telemetry::MetricsPage& page) {
   for (const auto& server : control_servers_) {
     admin::collect("control", server->counters(), page);
   }
+  if (sagas_) {
+    sagas_->collect(page);
+  }
   constexpr telemetry::Family kReloads{"flotilla_config_reloads_total", "Reloads of the file, by result."};
   page.counter(kReloads, {{"result", "done"}}, reloads_);
   page.counter(kReloads, {{"result", "failed"}}, failed_reloads_);

@@ -25,7 +25,8 @@ http::ServerLimits to_server_limits(const gateway::GatewayLimits& limits) {
 }  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discovery::Directory& directory,
-                                              std::uint64_t seed, telemetry::AccessLog* access_log) {
+                                              std::uint64_t seed, telemetry::AccessLog* access_log,
+                                              saga::Sagas* sagas) {
   auto loop = net::Loop::create();
   if (!loop) {
     return std::unexpected(loop.error());
@@ -35,7 +36,7 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
     return std::unexpected(resolver.error());
   }
   std::unique_ptr<Worker> worker(
-      new Worker(index, directory, seed, access_log, std::move(*loop), std::move(*resolver)));
+      new Worker(index, directory, seed, access_log, sagas, std::move(*loop), std::move(*resolver)));
   worker->thread_ = std::thread([w = worker.get()] { w->loop_->run(); });
   worker->run([w = worker.get()] {
     w->tasks_ = std::make_unique<net::Scope>();
@@ -45,12 +46,13 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
 }
 
 Worker::Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
-               telemetry::AccessLog* access_log, std::unique_ptr<net::Loop> loop,
+               telemetry::AccessLog* access_log, saga::Sagas* sagas, std::unique_ptr<net::Loop> loop,
                std::unique_ptr<net::Resolver> resolver)
     : index_(index),
       directory_(directory),
       seed_(seed),
       access_log_(access_log),
+      sagas_(sagas),
       loop_(std::move(loop)),
       resolver_(std::move(resolver)),
       caller_(*loop_, *resolver_, index, seed) {}
@@ -59,6 +61,7 @@ Worker::~Worker() {
   run([this] {
     tasks_.reset();
     serving_.clear();
+    table_.reset();
     instances_.clear();
     runtime_.reset();
   });
@@ -84,6 +87,9 @@ Result<> Worker::prepare(const std::shared_ptr<const Runtime>& runtime) {
 Result<> Worker::open_missing(const Runtime& runtime) {
   opened_.clear();
   const auto table = table_of(runtime);
+  if (table_ == nullptr) {
+    table_ = table;  // sagas that were left begin before the first commit
+  }
   for (const auto& gateway : runtime.gateways) {
     const auto known = serving_.find(gateway->name);
     if (known != serving_.end() && known->second.listen == gateway->listen) {
@@ -134,6 +140,7 @@ void Worker::commit(const std::shared_ptr<const Runtime>& runtime) {
     serving_ = std::move(next);
     opened_.clear();
     runtime_ = runtime;
+    table_ = table;
     for (const auto& [name, service] : *table) {
       service->instances->follow(*service->service);
     }
@@ -162,6 +169,7 @@ std::shared_ptr<const gateway::GatewayView> Worker::view_of(
   view->gateway = gateway;
   view->services = table;
   view->worker = index_;
+  view->sagas = sagas_;
   for (const gateway::GatewayRoute& route : gateway->routes) {
     const auto* const proxy = std::get_if<gateway::ProxyAction>(&route.action);
     view->proxied.push_back(proxy == nullptr ? nullptr : table->find(proxy->service));
@@ -195,6 +203,10 @@ net::Task<> Worker::sweep_forever() {
       instances->sweep();
     }
   }
+}
+
+saga::ShardHost Worker::saga_host() {
+  return {.loop = loop_.get(), .caller = &caller_, .services = [this] { return table_; }};
 }
 
 const http::ServerCounters* Worker::counters(const std::string& gateway) const {

@@ -16,16 +16,18 @@
 #include "flotilla/gateway/handler.hpp"
 #include "flotilla/http/server.hpp"
 #include "flotilla/net/resolver.hpp"
+#include "flotilla/saga/shard.hpp"
 
 namespace flotilla::app {
 
 class Worker {
  public:
-  // `access_log` may be nullptr, and outlives the worker.
+  // `access_log` and `sagas` may be nullptr, and outlive the worker.
   [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index,
                                                              const discovery::Directory& directory,
                                                              std::uint64_t seed,
-                                                             telemetry::AccessLog* access_log);
+                                                             telemetry::AccessLog* access_log,
+                                                             saga::Sagas* sagas);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -38,6 +40,9 @@ class Worker {
   // Stops accepting and finishes what was asked, until `grace` has passed. Returns at once.
   void begin_drain(Duration grace, std::function<void()> done);
 
+  // What a shard of sagas needs of this worker; valid after prepare().
+  [[nodiscard]] saga::ShardHost saga_host();
+
   // Counters of the gateway's server on this worker; nullptr if there is none. Any thread may read them.
   [[nodiscard]] const http::ServerCounters* counters(const std::string& gateway) const;
 
@@ -49,7 +54,7 @@ class Worker {
   };
 
   Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
-         telemetry::AccessLog* access_log, std::unique_ptr<net::Loop> loop,
+         telemetry::AccessLog* access_log, saga::Sagas* sagas, std::unique_ptr<net::Loop> loop,
          std::unique_ptr<net::Resolver> resolver);
   // Runs `function` on the worker's loop and waits for it.
   void run(std::move_only_function<void()> function);
@@ -66,11 +71,13 @@ class Worker {
   const discovery::Directory& directory_;
   std::uint64_t seed_;
   telemetry::AccessLog* access_log_;
+  saga::Sagas* sagas_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Resolver> resolver_;
   http::ObjectPool<http::detail::Answer> answers_;
   call::Caller caller_;
   std::shared_ptr<const Runtime> runtime_;
+  std::shared_ptr<const call::ServiceTable> table_;  // of the configuration that is in force
   std::unordered_map<ServiceName, std::shared_ptr<call::InstanceSet>> instances_;
   std::unordered_map<std::string, Serving>
       serving_;                      // by gateway; changed on the control thread's behalf only

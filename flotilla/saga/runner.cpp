@@ -79,6 +79,9 @@ void Runner::start(std::vector<ShardHost> hosts) {
 }
 
 void Runner::stop() {
+  if (std::exchange(stopped_, true)) {
+    return;
+  }
   for (const auto& slot : slots_) {
     run_on(*slot->loop, [&] { slot->shard.reset(); });
   }

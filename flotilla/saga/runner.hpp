@@ -81,6 +81,7 @@ class Runner final : public Sagas {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Unfinished> unfinished_;  // between open() and start()
   std::uint32_t recovery_rate_ = 200;
+  bool stopped_ = false;
   std::atomic<std::uint32_t> next_slot_{0};
   std::atomic<std::uint64_t> next_signal_{0};
 };

@@ -1,0 +1,85 @@
+#include "flotilla/app/saga_host.hpp"
+
+#include <fmt/format.h>
+
+#include "flotilla/app/journal_metrics.hpp"
+#include "flotilla/base/log.hpp"
+#include "flotilla/net/address.hpp"
+
+namespace flotilla::app {
+namespace {
+
+// Where services reach the application API; empty where the file does not say: a port on all addresses has
+// no one address.
+std::string callback_base(const ConfigFile& file) {
+  if (!file.api) {
+    return {};
+  }
+  const auto address = net::SocketAddress::parse(file.api->listen);
+  const bool any = !address || address->port() == 0 || address->ip() == "0.0.0.0" || address->ip() == "::";
+  if (any && file.api->hosts.empty()) {
+    return {};
+  }
+  const std::string authority =
+      any ? fmt::format("{}:{}", file.api->hosts.front(), address ? address->port() : 0) : file.api->listen;
+  return fmt::format("http://{}{}", authority, saga::kCallbackPath);
+}
+
+}  // namespace
+
+std::string journal_path(const ConfigFile& file) {
+  if (!file.stores.journal.empty()) {
+    return file.stores.journal;
+  }
+  return file.sagas.empty() && !file.stores.named ? std::string() : default_journal(file.path);
+}
+
+Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::uint64_t seed) {
+  auto journal = journal::SqliteJournal::open(
+      {.path = journal_path(file), .vocabulary = saga::saga_vocabulary(), .now = {}, .vfs = {}});
+  if (!journal) {
+    return std::unexpected(journal.error());
+  }
+  auto runner = saga::Runner::open(
+      **journal, {.definitions = file.sagas, .callback_base = callback_base(file), .seed = seed});
+  if (!runner) {
+    return std::unexpected(runner.error());
+  }
+  return std::unique_ptr<SagaHost>(new SagaHost(std::move(*journal), std::move(*runner)));
+}
+
+SagaHost::SagaHost(std::unique_ptr<journal::SqliteJournal> journal, std::unique_ptr<saga::Runner> runner)
+    : journal_(std::move(journal)), runner_(std::move(runner)), api_(*runner_), operator_api_(*runner_) {}
+
+journal::Health SagaHost::health() const { return journal_->health(); }
+
+void SagaHost::collect(telemetry::MetricsPage& page) const {
+  runner_->collect(page);
+  app::collect(*journal_, page);
+}
+
+void SagaHost::log_health() {
+  const journal::Health now = journal_->health();
+  if (now.state == told_) {
+    return;
+  }
+  told_ = now.state;
+  switch (now.state) {
+    case journal::Health::State::healthy:
+      log::info("the journal commits again");
+      break;
+    case journal::Health::State::failing:
+      log::error("the journal cannot commit, sagas wait: {}", now.reason);
+      break;
+    case journal::Health::State::failed:
+      log::error("the journal has failed for good, restart the program: {}", now.reason);
+      break;
+  }
+}
+
+void SagaHost::stop() {
+  runner_->stop();
+  journal_.reset();
+}
+
+}  // namespace flotilla::app

@@ -1,0 +1,55 @@
+// Sagas in the running program: the journal they are kept in, the runner, and its doors.
+//
+// For: platform.hpp. Made when the file names sagas or a store; without it there are none.
+// Ownership: owns the journal, the runner and the APIs. stop() comes before the workers' loops end, the
+// destructor after them: gateways may ask until then, and are told that it stops.
+// Threads: the control thread; sagas() serves any. Limits: those of runner.hpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flotilla/app/config_file.hpp"
+#include "flotilla/journal/sqlite_journal.hpp"
+#include "flotilla/saga/api.hpp"
+#include "flotilla/saga/operator_api.hpp"
+#include "flotilla/saga/runner.hpp"
+#include "flotilla/telemetry/core/metrics_page.hpp"
+
+namespace flotilla::app {
+
+// Where a file that needs a journal keeps it; empty for one that needs none.
+[[nodiscard]] std::string journal_path(const ConfigFile& file);
+
+class SagaHost {
+ public:
+  // Opens the journal and reads what has not ended. Errors name the store and the way out.
+  [[nodiscard]] static Result<std::unique_ptr<SagaHost>> open(const ConfigFile& file, std::uint64_t seed);
+
+  [[nodiscard]] saga::Runner& runner() noexcept { return *runner_; }
+  [[nodiscard]] saga::Sagas& sagas() noexcept { return *runner_; }
+  // http::ApiHandlers.
+  [[nodiscard]] saga::Api& api() noexcept { return api_; }
+  [[nodiscard]] saga::OperatorApi& operator_api() noexcept { return operator_api_; }
+
+  [[nodiscard]] journal::Health health() const;
+  void collect(telemetry::MetricsPage& page) const;
+  // Says once what has become of the journal since it was asked last.
+  void log_health();
+
+  // Ends all sagas' work and closes the journal.
+  void stop();
+
+ private:
+  SagaHost(std::unique_ptr<journal::SqliteJournal> journal, std::unique_ptr<saga::Runner> runner);
+
+  std::unique_ptr<journal::SqliteJournal> journal_;  // null after stop()
+  std::unique_ptr<saga::Runner> runner_;
+  saga::Api api_;
+  saga::OperatorApi operator_api_;
+  journal::Health::State told_ = journal::Health::State::healthy;
+};
+
+}  // namespace flotilla::app

@@ -1,0 +1,57 @@
+#include "flotilla/app/store_config.hpp"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+namespace flotilla::app {
+namespace {
+
+using config::Node;
+using config::Problems;
+
+constexpr std::string_view kSqlite = "sqlite:";
+
+std::string beside(const std::string& file, std::string_view path) {
+  return (std::filesystem::path(file).parent_path() / path).lexically_normal().string();
+}
+
+// A store that has one home so far.
+void embedded_only(config::Spec<StoresConfig>& spec, std::string key, std::string_view about) {
+  spec.field_with<std::string>(
+      std::move(key), config::text(),
+      [](StoresConfig&, const std::string& store, const Node& node, Problems& problems) {
+        if (store != "embedded") {
+          problems.add(node.place,
+                       fmt::format("the store '{}' is not in this build yet; use embedded", store));
+        }
+      },
+      std::string(about), "embedded");
+}
+
+}  // namespace
+
+config::Spec<StoresConfig> stores_spec(const std::string& file) {
+  config::Spec<StoresConfig> spec("stores");
+  spec.field_with<std::string>(
+      "journal", config::text(),
+      [file](StoresConfig& stores, const std::string& journal, const Node& node, Problems& problems) {
+        if (!journal.starts_with(kSqlite) || journal.size() == kSqlite.size()) {
+          problems.add(node.place, fmt::format("the journal '{}' is not in this build yet; use sqlite:PATH, "
+                                               "such as {}",
+                                               journal, kDefaultJournal));
+          return;
+        }
+        stores.journal = beside(file, std::string_view(journal).substr(kSqlite.size()));
+      },
+      "where sagas are kept: sqlite:PATH", std::string(kDefaultJournal));
+  embedded_only(spec, "views", "where views are kept");
+  embedded_only(spec, "events", "where topics are kept");
+  return spec;
+}
+
+std::string default_journal(const std::string& file) {
+  return beside(file, kDefaultJournal.substr(kSqlite.size()));
+}
+
+}  // namespace flotilla::app
