@@ -30,7 +30,7 @@ SagaId addressee(const auto& in) { return in.child; }
 }  // namespace
 
 Engine::Engine(const EngineConfig& config, const DefinitionSource& definitions)
-    : config_(config), definitions_(definitions), random_(config.seed) {}
+    : config_(config), definitions_(definitions), random_(config.seed), next_token_(config.epoch << 32 | 1) {}
 
 const SagaState* Engine::state(SagaId saga) const {
   const auto found = lives_.find(saga);
@@ -348,8 +348,14 @@ void Engine::on(input::Load& in) {
 void Engine::make_runs(Life& life, bool loaded) {
   std::erase_if(life.runs, [&](const Run& run) {
     const At at = life.state.steps[run.step].at;
-    return run.op == Op::undo ? at != At::undoing
-                              : at != At::exposed && !(at == At::unknown && life.state.suspended);
+    if (run.op == Op::undo) {
+      return at != At::undoing;
+    }
+    // Of an unknown step: a query or a person may tell; or its undo must wait for what may arrive yet.
+    const bool quiet =
+        life.state.phase != Phase::compensating || (!run.from_before && run.at != Run::At::closing);
+    const bool awaited = life.state.suspended || !quiet;
+    return at != At::exposed && !(at == At::unknown && awaited);
   });
   if (loaded && config_.faults.has(EngineFault::lose_exposed_on_load)) {
     return;
@@ -358,11 +364,16 @@ void Engine::make_runs(Life& life, bool loaded) {
     const StepState& step = life.state.steps[i];
     const auto index = static_cast<StepIndex>(i);
     const bool unknown = step.at == At::unknown && life.state.suspended && life.state.phase == Phase::running;
-    const bool action = (step.at == At::exposed && step.kind != Exposure::Kind::wait) || unknown;
+    // Its undo may wait for what an owner before us has sent.
+    const bool closing = loaded && step.at == At::unknown && life.state.phase == Phase::compensating;
+    const bool action = (step.at == At::exposed && step.kind != Exposure::Kind::wait) || unknown || closing;
     if ((!action && step.at != At::undoing) || life.find(index, action ? Op::action : Op::undo) != nullptr) {
       continue;
     }
-    Run run{.step = index, .op = action ? Op::action : Op::undo, .from_before = loaded};
+    Run run{.step = index,
+            .op = action ? Op::action : Op::undo,
+            .from_before = loaded,
+            .earlier_unknown = loaded};
     if (unknown) {  // only a status query, or a person, can tell
       run.at = Run::At::inquire;
       run.from_before = run.on_wire = run.earlier_unknown = true;

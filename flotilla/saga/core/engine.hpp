@@ -25,7 +25,9 @@
 //   Tell        routes to the engine of the saga it names (a StartChild becomes a Submit with `parent`, its
 //   key
 //               and the definition of that hash); loads that saga first if it is not in memory.
-//   Reload      after a pause of a second reads all records of the saga, feeds Load.
+//   Reload      gives up the saga's attempts in flight; after a pause of a second reads all its records,
+//   feeds
+//               Load.
 //   Ended       forgets what it keeps for the saga. Alert: logs and counts.
 // To take over: make an Engine with the store's new epoch, rebuild the LockTable from all sagas that have not
 // ended in the order of their acceptance, feed Load for each (paced), and serve meanwhile: an input for a
@@ -142,6 +144,7 @@ class Engine {
   void report_to_parent(const Life& life);
   void release_children(const Life& life);
   void announce(Life& life, bool moved);
+  void ask_parent(Life& life);
 
   void reply(Waiter waiter, SagaId saga, effect::Reply::What what, std::string detail = {});
   void alert(SagaId saga, effect::Alert::Kind kind, std::string detail);
@@ -151,7 +154,7 @@ class Engine {
   const DefinitionSource& definitions_;
   Random random_;
   std::unordered_map<SagaId, Life> lives_;
-  std::uint64_t next_token_ = 1;
+  std::uint64_t next_token_;  // never that of an owner before
   bool stopped_ = false;
   // During step().
   Now now_;

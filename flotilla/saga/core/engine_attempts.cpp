@@ -19,6 +19,12 @@ constexpr Duration kPollFirst = std::chrono::seconds(1);
 
 const Step& step_of(const Life& life, const Run& run) { return life.state.definition->steps[run.step]; }
 
+// A nested saga that is undone by its own reverse pass, in whatever state it is.
+bool has_own_undo(const Life& life, const Run& run) {
+  const auto* nested = std::get_if<NestedSaga>(&step_of(life, run).action);
+  return nested != nullptr && !nested->has_pivot;
+}
+
 bool is_child(const Life& life, const Run& run) {
   return life.state.steps[run.step].kind == Exposure::Kind::child;
 }
@@ -47,6 +53,9 @@ void Engine::progress(Life& life) {
   }
   if (life.appending && !config_.faults.has(EngineFault::send_before_durable)) {
     return;
+  }
+  if (life.state.phase == Phase::held) {
+    ask_parent(life);
   }
   if (fire_due(life) || pass_deadline(life)) {
     return;
@@ -86,11 +95,16 @@ void Engine::progress_run(Life& life, Run& run) {
   }
   if (run.op == Op::action && life.state.phase == Phase::compensating) {
     if (run.at == Run::At::closing && due) {
+      run.at = Run::At::backoff;
+      run.due = kNever;
+      run.quiet_at = {};
       Plan closed = plan(life);
       closed.close(run.step);
       closed.add(record::StepUnknown{
           .step = run.step, .detail = "sent by an owner before", .attempts = run.attempts});
       commit(life, std::move(closed));
+    } else if (!run.is_open() && is_child(life, run) && !has_own_undo(life, run)) {
+      send_child(life, run);  // it must be known how it ended
     } else if (!run.is_open() && run.at != Run::At::inquiring) {
       // Nothing more is sent. What an owner before us may have sent just now must have arrived first.
       const bool wait = run.from_before && life.state.steps[run.step].kind == Exposure::Kind::request;
@@ -215,7 +229,7 @@ void Engine::handle(Life& life, input::Answer& in) {
     if (in.held_back) {
       --run.attempts;
     }
-    run.on_wire |= judged.row != VerdictRow::not_sent;
+    run.on_wire |= in.head.kind != AnswerHead::Kind::not_sent;
     if (!in.location.empty()) {
       run.location = std::move(in.location);
     }

@@ -144,8 +144,13 @@ void Engine::action_unknown(Life& life, Run& run) {
     action_refused(life, run, run.status, "unknown");
     return;
   }
+  // If it comes to a suspension, the status query goes on, or a person has it sent again.
+  run.at = Run::At::inquire;
+  run.due = step_of(life, run).status ? saturating_add(now_.mono, kSlowInquiry) : kNever;
   Plan unknown = plan(life);
-  unknown.close(run.step);
+  if (run.quiet_at <= now_.mono) {  // else an owner before us may have sent it just now
+    unknown.close(run.step);
+  }
   unknown.add(record::StepUnknown{
       .step = run.step, .detail = fmt::format("last answer {}", run.status), .attempts = run.attempts});
   commit(life, std::move(unknown));
@@ -165,6 +170,8 @@ void Engine::close_action(Life& life, Run& run, const AnswerHead& head, const Ju
     run.due = run.quiet_at;
     return;
   }
+  run.at = Run::At::backoff;  // not open any more, and never sent again
+  run.due = kNever;
   Plan closed = plan(life);
   closed.close(run.step);
   closed.add(
@@ -175,6 +182,11 @@ void Engine::close_action(Life& life, Run& run, const AnswerHead& head, const Ju
 // An answer to "did it take effect?".
 void Engine::on_inquiry(Life& life, Run& run, const AnswerHead& head, const Judgement& judged,
                         std::string& body) {
+  if (life.state.phase == Phase::compensating) {  // it was decided without
+    run.at = Run::At::backoff;
+    run.due = kNever;
+    return;
+  }
   const SuspendState& why = life.state.suspension;
   const bool awaited =
       life.state.suspended && why.step == run.step && life.state.steps[run.step].at == At::unknown &&

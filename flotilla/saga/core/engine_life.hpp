@@ -32,9 +32,9 @@ struct Run {
   StepIndex step = 0;
   Op op = Op::action;
   At at = At::ready;
-  bool from_before = false;  // exposed before this engine had the saga: it may have been sent
-  bool earlier_unknown = false;
-  bool on_wire = false;  // an attempt of ours may have reached the wire
+  bool from_before = false;      // exposed before this engine had the saga: it may have been sent
+  bool earlier_unknown = false;  // an attempt, or an owner before us, may have had its effect
+  bool on_wire = false;          // an attempt of ours may have reached the wire
   bool alerted = false;
   bool held_back = false;    // the last attempt, by ourselves
   std::uint16_t status = 0;  // of the last answer

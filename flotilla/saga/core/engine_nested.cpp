@@ -23,7 +23,7 @@ void Engine::send_child(Life& life, Run& run) {
   run.on_wire = true;
   run.due = saturating_add(now_.mono, kAskAgain);
   run.open_until = kNever;
-  if (run.op == Op::undo) {
+  if (run.op == Op::undo || state.phase == Phase::compensating) {  // also one that may run yet
     effects_.emplace_back(effect::Tell{UndoChild{.parent = parent, .child = {}, .key = std::move(key)}});
     return;
   }
@@ -169,7 +169,10 @@ void Engine::announce(Life& life, bool moved) {
   if (phase == Phase::committed || phase == Phase::completed || phase == Phase::failed) {
     release_children(life);
   }
-  if (phase == Phase::held && life.held_asked <= now_.mono) {
+}
+
+void Engine::ask_parent(Life& life) {
+  if (life.held_asked <= now_.mono) {
     life.held_asked = saturating_add(now_.mono, kAskAgain);
     effects_.emplace_back(effect::Tell{AskParent{.parent = life.state.parent, .child = life.state.id}});
   }

@@ -67,8 +67,13 @@ std::string Engine::refuse_verb(const Life& life, const input::Operate& in, Step
                  : fmt::format("the step is {}", to_string(at));
     case Verb::forgive:
       return undo_is_open(at) ? "" : fmt::format("the step is {}", to_string(at));
-    case Verb::abort:
+    case Verb::abort: {
+      const auto pivot = state.definition->pivot;
+      if (pivot && state.steps[*pivot].at == At::exposed && plan(life).context().open[*pivot]) {
+        return "the pivot's request is out, and decides";
+      }
       return state.phase == Phase::running ? "" : fmt::format("the saga is {}", to_string(state.phase));
+    }
     case Verb::migrate:
       return in.definition != nullptr && same_steps(state, *in.definition)
                  ? ""

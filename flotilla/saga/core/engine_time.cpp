@@ -106,7 +106,7 @@ void Engine::set_wake(Life& life) {
     }
   }
   if (state.phase == Phase::held) {
-    at = saturating_add(now_.mono, std::chrono::seconds(60));  // its parent is asked
+    at = life.held_asked;
   }
   if (at != life.wake) {
     life.wake = at;

@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include "flotilla/saga/core/codec.hpp"
+#include "flotilla/saga/core/codec_parts.hpp"
 
 namespace flotilla::saga {
 namespace {
 
 constexpr std::uint32_t kExposedTag = 100;  // behind the fields of any body
-constexpr std::size_t kMaxStepIndex = 63;
 
 constexpr std::array<std::string_view, kRecordTypes> kNames{
     "accepted",         "step-done",   "step-refused", "step-unknown", "aborting",
@@ -23,41 +23,6 @@ constexpr std::array<std::string_view, kVerbs> kVerbNames{"suspend", "resume", "
 
 }  // namespace
 
-template <class Fields>
-void step_and_op(Fields& fields, std::uint32_t tag, std::uint8_t& step, Op* op = nullptr) {
-  fields(tag, step);
-  if (step > kMaxStepIndex) {
-    fields.at_most(step, static_cast<std::uint8_t>(kMaxStepIndex));
-  }
-  if (op != nullptr) {
-    fields(tag + 1, *op);
-    fields.at_most(*op, Op::status);
-  }
-}
-
-template <class Fields>
-void describe(Fields& fields, SagaId& id) {
-  fields(1, id.high);
-  fields(2, id.low);
-}
-template <class Fields>
-void describe(Fields& fields, Parent& parent) {
-  fields(1, parent.saga);
-  step_and_op(fields, 2, parent.step);
-}
-template <class Fields>
-void describe(Fields& fields, std::pair<std::string, std::string>& header) {
-  fields(1, header.first);
-  fields(2, header.second);
-}
-template <class Fields>
-void describe(Fields& fields, RenderedRequest& request) {
-  fields(1, request.method);
-  fields(2, request.service);
-  fields(3, request.target);
-  fields(4, request.headers);
-  fields(5, request.body);
-}
 template <class Fields>
 void describe(Fields& fields, Exposure& exposure) {
   step_and_op(fields, 1, exposure.step, &exposure.op);

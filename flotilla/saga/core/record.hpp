@@ -119,7 +119,8 @@ struct StepRefused {
   std::string detail;
   std::uint32_t attempts = 0;
 };
-// Before what it causes: abort or suspension.
+// Before what it causes: abort or suspension; of an aborted saga, before the undo of this step or those
+// before.
 struct StepUnknown {
   std::uint8_t step = 0;
   std::string detail;

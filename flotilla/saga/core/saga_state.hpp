@@ -94,7 +94,6 @@ struct SagaState {
   Phase phase = Phase::none;
   bool suspended = false;
   bool cancel_requested = false;
-  bool long_warned = false;
   std::uint64_t seq = 0;  // of the newest record
   std::uint64_t epoch = 0;
   Millis64 created = 0;

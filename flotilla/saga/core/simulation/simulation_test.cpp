@@ -1,0 +1,54 @@
+// Thousands of seeded lives of the engine. The long runs are those of tests/simulation.
+#include <fstream>
+#include <iostream>
+
+#include <gtest/gtest.h>
+
+#include "flotilla/saga/core/simulation/world.hpp"
+
+namespace flotilla::saga::simulation {
+namespace {
+
+const Catalogue& catalogue() {
+  static const Catalogue all;
+  return all;
+}
+
+// Runs seeds [first, first + count); the first violation fails with its timeline.
+Coverage run_seeds(std::uint64_t first, std::uint64_t count, std::size_t events) {
+  Coverage coverage;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    const Outcome outcome = World({.seed = seed, .events = events}, catalogue(), coverage).run();
+    if (!outcome.violation.empty()) {
+      Coverage ignored;
+      const Outcome again =
+          World({.seed = seed, .events = events, .trace = true}, catalogue(), ignored).run();
+      const std::string path = testing::TempDir() + "saga-simulation-" + std::to_string(seed) + ".txt";
+      std::ofstream(path) << again.timeline;
+      ADD_FAILURE() << "seed " << seed << ": " << outcome.violation << "\ntimeline in " << path;
+      break;
+    }
+  }
+  return coverage;
+}
+
+// The long runs see that every kind of record was crashed on; these few that every transition was made.
+void expect_transitions(const Coverage& coverage) {
+  if (testing::Test::HasFailure()) {
+    return;  // the run was cut short
+  }
+  for (std::size_t i = 0; i < kTransitions; ++i) {
+    EXPECT_GT(coverage.transitions[i], 0U) << to_string(static_cast<Transition>(i));
+  }
+  EXPECT_GT(coverage.crashed, 100U);
+}
+
+TEST(SagaSimulation, SomeSeeds) {
+  const Coverage coverage = run_seeds(1, 300, 1000);
+  std::cout << coverage.events << " events, " << coverage.sagas << " sagas, " << coverage.crashed
+            << " crashes\n";
+  expect_transitions(coverage);
+}
+
+}  // namespace
+}  // namespace flotilla::saga::simulation

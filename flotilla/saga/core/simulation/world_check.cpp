@@ -1,0 +1,130 @@
+// Healing, and what must hold when everything has ended.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "flotilla/saga/core/simulation/world.hpp"
+
+namespace flotilla::saga::simulation {
+
+void World::heal() {
+  note("heals", {});
+  healing_ = true;
+  // Owners that are dead and do not know it stop for good.
+  for (Owner& each : owners_) {
+    if (each.epoch != epoch_) {
+      each.engine.reset();
+    }
+  }
+  schedule(std::chrono::milliseconds(1), OperatorActs{});
+}
+
+void World::check_end() {
+  for (const SagaId saga : order_) {
+    const Stream& stream = streams_.at(saga);
+    if (!stream.oracle.ended()) {
+      const SagaState& state = stream.oracle.state();
+      const bool armed = current().wakes.contains(saga);
+      violated(fmt::format("{}: saga {} of {} never ended: {}{}", armed || state.suspended ? "L1" : "L2",
+                           saga.text(), stream.name, to_string(state.phase),
+                           state.suspended ? ", suspended" : ""));
+      return;
+    }
+    check_effects(saga, stream);
+    check_nesting(saga, stream);
+  }
+  // One more input, so that the engine has let go of what ended last.
+  if (current().engine->size() > 0) {
+    std::size_t real = 0;
+    for (const SagaId saga : order_) {
+      const Life* life = current().engine->life(saga);
+      real += life != nullptr && !life->visiting && !life->appending ? 1 : 0;
+    }
+    if (real > 0) {
+      violated(fmt::format("I24: the engine keeps {} sagas that have ended", real));
+    }
+  }
+}
+
+// What the services' books say of a saga that has ended.
+void World::check_effects(SagaId saga, const Stream& stream) {
+  const SagaState& state = stream.oracle.state();
+  const Definition& definition = *state.definition;
+  for (std::size_t i = 0; i < definition.steps.size(); ++i) {
+    const Step& step = definition.steps[i];
+    const auto* request = std::get_if<Request>(&step.action);
+    const auto index = static_cast<StepIndex>(i);
+    if (request == nullptr || Ledger::is_naive(request->target.service().value())) {
+      continue;
+    }
+    const Ledger::Count count = ledger_.of(saga, index);
+    if (count.effects > 1) {
+      violated(fmt::format("I6: {} effects of {}", count.effects, step.name));
+    }
+    if (count.undone > count.effects) {
+      violated(fmt::format("I6: {} was undone more often than done", step.name));
+    }
+    const bool by_hand = stream.oracle.by_hand()[i] || stream.oracle.forgiven()[i];
+    if (by_hand || count.pending) {
+      continue;
+    }
+    if (state.phase == Phase::completed && stream.oracle.done()[i] &&
+        (count.effects != 1 || count.undone != 0)) {
+      violated(fmt::format("I5: completed, and {} has {} effects, {} undone", step.name, count.effects,
+                           count.undone));
+    }
+    const bool undoable = step.undo.has_value() && stream.oracle.exposed()[i];
+    if (state.phase == Phase::compensated && undoable && count.effects != count.undone) {
+      violated(fmt::format("I4: {} compensated, and {} has {} effects, {} undone", saga.text(), step.name,
+                           count.effects, count.undone));
+    }
+    if (state.phase == Phase::rejected && count.effects != 0) {
+      violated("S4b: rejected, and a service acted");
+    }
+  }
+}
+
+void World::check_nesting(SagaId saga, const Stream& stream) {
+  if (stream.parent.is_none()) {
+    return;
+  }
+  const auto parent = streams_.find(stream.parent.saga);
+  if (parent == streams_.end()) {
+    violated("I23: a child without a parent");
+    return;
+  }
+  const Oracle& up = parent->second.oracle;
+  const SagaState& state = stream.oracle.state();
+  if (state.definition->pivot || up.by_hand()[stream.parent.step] || up.state().phase == Phase::failed) {
+    return;
+  }
+  const bool undone = up.undone()[stream.parent.step];
+  if (up.state().phase == Phase::completed && state.phase != Phase::completed &&
+      up.done()[stream.parent.step]) {
+    violated(
+        fmt::format("I23: the parent completed, its child {} is {}", saga.text(), to_string(state.phase)));
+  }
+  if (undone && state.phase == Phase::completed) {
+    violated(fmt::format("I23: the parent undid its child {}, which is completed", saga.text()));
+  }
+}
+
+// I15: the fold of the durable records is what the engine goes by.
+void World::check_fold(SagaId saga, const Stream& stream, const Engine& engine) {
+  const SagaState* live = engine.state(saga);
+  const Life* life = engine.life(saga);
+  if (live == nullptr || life == nullptr || life->appending || live->seq != stream.records.size()) {
+    return;
+  }
+  const std::string bytes = encode_snapshot(*live);
+  if (bytes != encode_snapshot(stream.oracle.state())) {
+    violated("I15: the live state is not the fold of its records");
+    return;
+  }
+  const auto read = decode_snapshot(bytes, catalogue_);
+  if (!read || encode_snapshot(*read) != bytes) {
+    violated("I15: a snapshot does not come back");
+  }
+}
+
+}  // namespace flotilla::saga::simulation

@@ -1,0 +1,179 @@
+// Clients who submit, signal and cancel; operators who look after what is suspended.
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "flotilla/json/writer.hpp"
+#include "flotilla/saga/core/simulation/world.hpp"
+
+namespace flotilla::saga::simulation {
+namespace {
+
+using What = effect::Reply::What;
+
+}  // namespace
+
+void World::submit() {
+  const auto& all = catalogue_.all();
+  const DefinitionPtr definition = all[random_.below(all.size())];
+  const json::Value input = json::Value::object({{"n", random_.below(6)}});
+  std::string key;
+  if (random_.below(2) == 0) {
+    key = fmt::format("key-{}", random_.below(8));
+  }
+  const Waiter waiter = next_waiter_++;
+  waiters_[waiter] = {.key = key.empty() ? "" : definition->name + "\n" + key,
+                      .definition = definition->name,
+                      .input = json::write(input),
+                      .what = 's',
+                      .saga = {}};
+  feed(epoch_, input::Submit{.waiter = waiter,
+                             .definition = definition,
+                             .input = input,
+                             .key = std::move(key),
+                             .parent = {},
+                             .trace = {},
+                             .correlation = {}});
+}
+
+void World::on(ClientActs& /*acts*/) {
+  if (healing_) {
+    return;
+  }
+  schedule(some(std::chrono::milliseconds(400)), ClientActs{});
+  if (order_.empty() || random_.below(4) == 0) {
+    submit();
+  }
+  if (order_.empty()) {
+    return;
+  }
+  // The newest sagas are the likeliest to be alive.
+  const std::size_t back = random_.below(std::min<std::size_t>(order_.size(), 8));
+  const SagaId saga = order_[order_.size() - 1 - back];
+  const Waiter waiter = next_waiter_++;
+  const auto visit = [&] {
+    if (current().engine->life(saga) == nullptr) {
+      feed(epoch_, load_of(saga));
+    }
+  };
+  if (chance(odds_.signal)) {
+    waiters_[waiter] = {.what = 'g', .saga = saga};
+    const std::uint64_t number = random_.below(4) == 0 ? next_signal_ : ++next_signal_;
+    visit();
+    feed(epoch_, input::Signal{.saga = saga,
+                               .waiter = waiter,
+                               .id = fmt::format("{}#{}", number, saga.low % 10),
+                               .name = "approve",
+                               .payload = static_cast<std::int64_t>(number)});
+  } else if (chance(odds_.cancel)) {
+    waiters_[waiter] = {.what = 'c', .saga = saga};
+    visit();
+    feed(epoch_, input::Cancel{.saga = saga, .waiter = waiter, .who = "client", .why = "changed my mind"});
+  }
+}
+
+void World::on_reply(const effect::Reply& reply) {
+  const auto found = waiters_.find(reply.waiter);
+  if (found == waiters_.end()) {
+    violated("a waiter is answered twice");
+    return;
+  }
+  const Asked asked = found->second;
+  waiters_.erase(found);
+  if (asked.what == 'c') {
+    if (reply.what == What::conflict) {
+      coverage_.count(Transition::s12);
+    }
+    return;
+  }
+  if (asked.what != 's') {
+    return;
+  }
+  if (reply.what == What::accepted || reply.what == What::existing) {
+    const auto stream = streams_.find(reply.saga);
+    if (stream == streams_.end()) {
+      violated("I13: a submit is acknowledged and not durable");
+      return;
+    }
+    if (json::write(stream->second.oracle.state().input) != asked.input) {
+      violated("I13: another input is acknowledged");
+    }
+    coverage_.transitions[static_cast<std::size_t>(Transition::s2)] += reply.what == What::existing ? 1 : 0;
+    if (!asked.key.empty()) {
+      const auto [first, fresh] = acknowledged_.try_emplace(asked.key, reply.saga, asked.input);
+      if (first->second.first != reply.saga) {
+        violated("I13: one key, two sagas");
+      }
+    }
+  } else if (reply.what == What::key_reused) {
+    coverage_.count(Transition::s3);
+    const auto first = claims_.find(asked.key);
+    if (first == claims_.end() ||
+        json::write(streams_.at(first->second.first).oracle.state().input) == asked.input) {
+      violated("I13: a key is called reused with the same input");
+    }
+  }
+}
+
+void World::on(OperatorActs& /*acts*/) {
+  schedule(healing_ ? Duration(std::chrono::seconds(5)) : some(std::chrono::seconds(2)), OperatorActs{});
+  bool left = false;
+  for (const SagaId saga : order_) {
+    const Stream& stream = streams_.at(saga);
+    if (stream.oracle.ended()) {
+      continue;
+    }
+    left = true;
+    if (stream.oracle.state().suspended && (healing_ || chance(odds_.operate))) {
+      operate(saga, healing_);
+    } else if (!healing_ && random_.below(60) == 0) {
+      feed(epoch_, input::Operate{.saga = saga,
+                                  .waiter = 0,
+                                  .verb = Verb::suspend,
+                                  .step = {},
+                                  .who = "op",
+                                  .why = "look",
+                                  .payload = {}});
+    } else if (healing_ && stream.name == "approval") {
+      const std::string id = fmt::format("{}#{}", ++next_signal_, saga.low % 10);
+      feed(epoch_, input::Signal{.saga = saga, .waiter = 0, .id = id, .name = "approve", .payload = {}});
+    }
+  }
+  if (healing_ && !left) {
+    queue_ = {};  // everything has ended
+  }
+}
+
+// A person looks at a suspended saga, and into the service's own books where that is the question.
+void World::operate(SagaId saga, bool to_heal) {
+  const SagaState& state = streams_.at(saga).oracle.state();
+  const SuspendState& why = state.suspension;
+  input::Operate act{
+      .saga = saga, .waiter = 0, .verb = Verb::resume, .step = {}, .who = "op", .why = "seen", .payload = {}};
+  const Ledger::Count count = ledger_.of(saga, why.step);
+  if (why.reason == SuspendReason::pivot_unknown || why.reason == SuspendReason::step_unknown) {
+    const bool stands = count.effects > count.undone || state.phase == Phase::committed;
+    act.verb = stands ? Verb::set_result : to_heal ? Verb::abort : Verb::retry;
+  } else if (why.reason == SuspendReason::config &&
+             std::holds_alternative<NestedSaga>(state.definition->steps[why.step].action)) {
+    act.verb = Verb::set_result;  // the nested saga failed for good
+  } else if (why.reason == SuspendReason::step_refused) {
+    act.verb = Verb::set_result;
+  } else if (why.reason == SuspendReason::undo_blocked) {
+    act.verb = random_.below(2) == 0 ? Verb::forgive : Verb::retry;
+  }
+  if (!to_heal) {
+    constexpr std::array verbs{Verb::resume, Verb::retry, Verb::abort, Verb::fail, Verb::migrate};
+    if (random_.below(3) == 0) {
+      act.verb = verbs[random_.below(random_.below(4) == 0 ? 5 : 3)];
+      act.definition = state.definition;
+    }
+    if (random_.below(4) == 0) {
+      act.expected_seq = state.seq - random_.below(2);
+    }
+  }
+  feed(epoch_, std::move(act));
+}
+
+}  // namespace flotilla::saga::simulation
