@@ -168,7 +168,7 @@ void Shard::settle(SagaId saga, std::optional<LoadedSaga> loaded) {
   std::vector<Input> inputs = std::move(found->second.inputs);
   arriving_.erase(found);
   if (!loaded) {
-    paced_.erase(saga);
+    forget(saga, nullptr);
     release_locks(saga);  // of one whose first batch failed
     for (const Input& input : inputs) {
       if (const auto asking = asking_.find(waiter_of(input)); asking != asking_.end()) {
