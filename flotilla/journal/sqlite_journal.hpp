@@ -44,7 +44,7 @@ struct SqliteOptions {
   // The write-ahead log: checkpointed after each step, emptied by the writer from `wal_bound` on; at
   // `wal_limit` (readers keep it from being emptied) appends are refused.
   std::uint64_t wal_step = std::uint64_t{4} << 20;
-  std::uint64_t wal_bound = std::uint64_t{64} << 20;
+  std::uint64_t wal_bound = std::uint64_t{16} << 20;
   std::uint64_t wal_limit = std::uint64_t{1} << 30;
   // How often an idle store that is failing tries to commit.
   Millis probe_every{500};

@@ -178,12 +178,13 @@ void SqliteJournal::probe() {
   }
 }
 
-// Between two commits. Readers that hold an old snapshot keep the log from being emptied: they are given a
-// moment, no more, because commits wait.
+// Between two commits. The log's file keeps its size and is written over from its beginning: then a sync has
+// no new size to make durable too. Readers that hold an old snapshot keep the log from being emptied: they
+// are given a moment, no more, because commits wait.
 std::int64_t SqliteJournal::empty_log() {
   sqlite3_busy_timeout(db_->handle(), 50);
   const int code =
-      sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+      sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
   sqlite3_busy_timeout(db_->handle(), kBusyMillis);
   if (code == SQLITE_OK) {
     log_grew(0);
