@@ -1,5 +1,7 @@
 #include "flotilla/journal/checkpointer.hpp"
 
+#include <algorithm>
+
 #include <sqlite3.h>
 
 #include "flotilla/net/clock.hpp"
@@ -13,7 +15,12 @@ constexpr std::chrono::milliseconds kRetry{100};
 
 Checkpointer::Checkpointer(std::unique_ptr<sqlite::Connection> db, std::uint64_t step, std::uint64_t bound,
                            Port port, Metrics& metrics)
-    : db_(std::move(db)), step_(step), bound_(bound), port_(std::move(port)), metrics_(metrics), next_(step) {
+    : db_(std::move(db)),
+      step_(step),
+      bound_(bound),
+      port_(std::move(port)),
+      metrics_(metrics),
+      next_(std::min(step, bound)) {
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -31,7 +38,7 @@ void Checkpointer::wal_grew(std::uint64_t bytes) {
   {
     const std::lock_guard lock(mutex_);
     if (bytes < bytes_) {
-      next_ = step_;  // the log began anew
+      next_ = std::min(step_, bound_);  // the log began anew
     }
     bytes_ = bytes;
     due = bytes >= next_;
@@ -55,7 +62,8 @@ void Checkpointer::serve() {
       return;
     }
     const std::uint64_t bytes = bytes_;
-    next_ = bytes + step_;
+    // Reaching the bound is always a reason; beyond it the time is one too.
+    next_ = bytes < bound_ ? std::min(bytes + step_, bound_) : bytes + step_;
     lock.unlock();
     checkpoint(bytes);
     lock.lock();
