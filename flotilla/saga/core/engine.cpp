@@ -167,10 +167,12 @@ void Engine::commit(Life& life, Plan&& plan) {
   }
   life.appending = std::make_unique<Plan>(std::move(plan));
   effects_.emplace_back(life.appending->append());
-  if (config_.faults.has(EngineFault::send_before_durable)) {
+  if (before == 0 && config_.faults.has(EngineFault::send_before_durable)) {
     life.state = life.appending->next();
     make_runs(life, false);
-    progress(life);
+    for (Run& run : life.runs) {
+      progress_run(life, run);
+    }
   }
 }
 

@@ -51,7 +51,7 @@ void Engine::progress(Life& life) {
     end(life.state.id);
     return;
   }
-  if (life.appending && !config_.faults.has(EngineFault::send_before_durable)) {
+  if (life.appending) {
     return;
   }
   if (life.state.phase == Phase::held) {
@@ -62,7 +62,7 @@ void Engine::progress(Life& life) {
   }
   for (std::size_t i = 0; i < life.runs.size(); ++i) {
     progress_run(life, life.runs[i]);
-    if (life.appending && !config_.faults.has(EngineFault::send_before_durable)) {
+    if (life.appending) {
       return;
     }
   }
@@ -239,8 +239,13 @@ void Engine::handle(Life& life, input::Answer& in) {
 
 void Engine::handle(Life& life, input::Callback& in) {
   Run* run = life.find(in.step, in.op);
-  if (run == nullptr ||
-      (run->at != Run::At::pending && run->at != Run::At::polling && run->at != Run::At::in_flight)) {
+  if (run == nullptr) {
+    return;
+  }
+  // It may overtake the 202. But with an earlier attempt it may be that one's, while this one is on its way
+  // yet.
+  const bool overtakes = run->at == Run::At::in_flight && run->attempts == 1 && !run->from_before;
+  if (run->at != Run::At::pending && run->at != Run::At::polling && !overtakes) {
     return;
   }
   run->token = 0;  // an answer to the poll in flight says nothing new

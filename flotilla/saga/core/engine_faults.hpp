@@ -7,14 +7,12 @@ namespace flotilla::saga {
 
 enum class EngineFault : std::uint8_t {
   none,
-  send_before_durable,    // an exposed step is sent while its record is under way
+  send_before_durable,    // the first steps are sent while the acceptance is under way
   undo_in_wrong_order,    // undos are exposed without waiting for later steps'
   undo_beside_action,     // an undo is sent while its action's answer is open
-  undo_refused_step,      // a refused step is undone too
   forget_unknown,         // a step whose effect is unknown is taken for refused
   refused_after_unknown,  // a refusal after an unknown attempt is believed
   abort_races_pivot,      // deadline and cancel abort although the pivot was sent
-  abort_after_pivot,      // a cancel is taken when the pivot is done
   retry_refused,          // a refusal is sent again
   new_bytes_on_resend,    // a resent request differs
   epoch_in_key,           // the key depends on the owner

@@ -109,7 +109,7 @@ void Engine::handle(Life& life, ReleaseChild& in) {
 // A held child asks what becomes of it.
 void Engine::handle(Life& life, AskParent& in) {
   const SagaState& state = life.state;
-  if (in.parent.step >= state.steps.size()) {
+  if (in.parent.step >= state.steps.size() || config_.faults.has(EngineFault::child_left_held)) {
     return;
   }
   const At at = state.steps[in.parent.step].at;

@@ -41,6 +41,9 @@ std::string Engine::refuse_verb(const Life& life, const input::Operate& in, Step
   if (is_terminal(state.phase) || state.phase == Phase::held) {
     return fmt::format("the saga is {}", to_string(state.phase));
   }
+  if (!life.admitted) {
+    return "the saga waits for its locks: it can only be cancelled";
+  }
   if (in.expected_seq && *in.expected_seq != state.seq) {
     return fmt::format("the saga is at record {}, not {}: look again", state.seq, *in.expected_seq);
   }

@@ -69,9 +69,7 @@ void Engine::handle(Life& life, input::Cancel& in) {
     reply(in.waiter, state.id, What::going_on);
     return;
   }
-  const bool after_pivot =
-      state.phase == Phase::committed && !config_.faults.has(EngineFault::abort_after_pivot);
-  if (after_pivot || is_terminal(state.phase) || state.phase == Phase::held) {
+  if (state.phase == Phase::committed || is_terminal(state.phase) || state.phase == Phase::held) {
     reply(in.waiter, state.id, What::conflict, state_of(state));
     return;
   }

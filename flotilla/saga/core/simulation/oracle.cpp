@@ -113,6 +113,7 @@ std::string Oracle::body(const StoredRecord& stored, const RecordBody& body) {
     suspended_ = false;
   } else if (const auto* verb = as<record::Operator>(body)) {
     by_hand_.set(verb->step);
+    told_.reset();
     if (verb->verb == Verb::set_result && verb->op == Op::action) {
       done_.set(verb->step);
       pivot_done_ |= state_.definition->pivot == verb->step;
@@ -225,7 +226,7 @@ std::string Oracle::sent(const effect::Send& send, bool on_wire) {
     if (!exposed_[step]) {
       return "I8: an action is sent before it is exposed";
     }
-    if (refused_[step]) {
+    if (refused_[step] || told_[step]) {
       return "I17: a refused action is sent again";
     }
     wire_action_[step] = wire_action_[step] || on_wire;

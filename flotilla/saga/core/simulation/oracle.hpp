@@ -29,6 +29,10 @@ class Oracle {
   // An attempt; `on_wire`: some of it leaves.
   [[nodiscard]] std::string sent(const effect::Send& send, bool on_wire);
 
+  // A definite refusal has reached the engine that sent it.
+  void refused_by_answer(StepIndex step) { told_.set(step); }
+  void forget_answers() { told_.reset(); }
+
   [[nodiscard]] const SagaState& state() const noexcept { return state_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] bool aborting() const noexcept { return aborting_; }
@@ -62,7 +66,7 @@ class Oracle {
   bool suspended_ = false;
   bool pivot_done_ = false;
   StepSet exposed_, done_, refused_, unknown_, skipped_, unsent_, undo_exposed_, undone_, forgiven_, by_hand_;
-  StepSet wire_action_, wire_undo_;
+  StepSet wire_action_, wire_undo_, told_;
   std::map<std::uint32_t, Millis64> timers_;
   std::set<std::uint32_t> fired_;
   std::set<std::string> signals_;

@@ -154,10 +154,14 @@ void World::carry_out(Epoch epoch, Effect& effect) {
     return;
   }
   if (auto* append = std::get_if<effect::Append>(&effect)) {
+    const bool rare = std::ranges::any_of(append->records, [](const effect::EncodedRecord& record) {
+      const std::string_view name = record_name(record.type);
+      return name == "timer-fired" || name == "failed" || name == "rejected" || name == "cancel-requested";
+    });
     const Duration most =
         chance(odds_.slow_disk) ? Duration(std::chrono::milliseconds(500)) : std::chrono::milliseconds(2);
     schedule(some(most), CommitDue{.epoch = epoch, .append = std::move(*append)});
-    if (chance(odds_.crash * 2)) {  // between here and when the engine hears of it
+    if (chance(odds_.crash * (rare ? 16 : 2))) {  // between here and when the engine hears of it
       schedule(some(most * 2), Crash{});
     }
   } else if (auto* send = std::get_if<effect::Send>(&effect)) {
@@ -185,6 +189,9 @@ void World::carry_out(Epoch epoch, Effect& effect) {
       schedule(some(std::chrono::milliseconds(5)), Message{std::move(tell->message)});
     }
   } else if (const auto* reload = std::get_if<effect::Reload>(&effect)) {
+    if (const auto stream = streams_.find(reload->saga); stream != streams_.end()) {
+      stream->second.oracle.forget_answers();
+    }
     for (auto& [id, attempt] : attempts_) {
       attempt.answered |= attempt.epoch == epoch && attempt.send.saga == reload->saga;  // given up
     }

@@ -67,6 +67,7 @@ class World {
     effect::Send send;
     Epoch epoch = 0;
     bool answered = false;
+    bool doubtful = false;  // its answer leaves open whether the service acted
   };
 
   // What can happen.

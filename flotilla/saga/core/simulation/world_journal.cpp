@@ -174,6 +174,9 @@ void World::take_over(bool old_one_lives) {
   next.engine = std::make_unique<Engine>(
       EngineConfig{.keys = keys_, .epoch = epoch_, .seed = random_.next(), .faults = config_.faults},
       catalogue_);
+  for (auto& [saga, stream] : streams_) {
+    stream.oracle.forget_answers();
+  }
   Duration pause(0);
   for (const SagaId saga : order_) {
     const Stream& stream = streams_.at(saga);

@@ -8,7 +8,12 @@
 namespace flotilla::saga::simulation {
 
 void World::transmit(Epoch epoch, effect::Send& send) {
-  Stream& stream = streams_.at(send.saga);
+  const auto place = streams_.find(send.saga);
+  if (place == streams_.end()) {
+    violated("I13: something is sent of a saga that is not durable");
+    return;
+  }
+  Stream& stream = place->second;
   const std::uint64_t id = next_attempt_++;
   const Duration timeout = send.timeout;
   const bool barrier = send.request->service == "barrier";
@@ -33,13 +38,17 @@ void World::transmit(Epoch epoch, effect::Send& send) {
   }
   std::size_t in_flight = 0;
   for (const auto& [other, attempt] : attempts_) {
-    in_flight += attempt.epoch == epoch && !attempt.answered && attempt.send.saga == send.saga &&
-                         attempt.send.step == send.step && attempt.send.op == send.op
-                     ? 1
-                     : 0;
+    if (attempt.epoch != epoch || attempt.answered || attempt.send.saga != send.saga ||
+        attempt.send.step != send.step) {
+      continue;
+    }
+    in_flight += attempt.send.op == send.op ? 1 : 0;
+    if (send.op == Op::undo && attempt.send.op == Op::action) {
+      violated(fmt::format("1.7: an undo beside its action, of {}", send.saga.text()));
+    }
   }
-  if (in_flight > 0 && attempts_.size() < 64) {
-    violated("I24: two attempts of one operation at once");
+  if (in_flight > 0 && send.op != Op::status) {
+    violated(fmt::format("I24: two attempts of one operation at once, of {}", send.saga.text()));
     return;
   }
   note(fmt::format("sends {} of {}{}", to_string(send.op),
@@ -112,12 +121,26 @@ void World::on(Deliver& deliver) {
   if (deliver.answer.head.kind == AnswerHead::Kind::lost && attempt.answered) {
     return;
   }
+  const bool first = !attempt.answered;
   attempt.answered = true;
   const effect::Send& send = attempt.send;
   const Step& step = streams_.at(send.saga).oracle.state().definition->steps[send.step];
   if (send.op != Op::status) {
     const Judgement judged = judge(deliver.answer.head, send.op, step.verdict_rules(), false);
     ++coverage_.rows[static_cast<std::size_t>(judged.row)][send.op == Op::action ? 0 : 1];
+  }
+  if (send.op == Op::action && first) {
+    const Judgement judged = judge(deliver.answer.head, Op::action, step.verdict_rules(), false);
+    attempt.doubtful |= judged.verdict != Verdict::retry && judged.verdict != Verdict::refused;
+    bool doubt = false;
+    for (const auto& [id, other] : attempts_) {
+      const bool same =
+          other.send.saga == send.saga && other.send.step == send.step && other.send.op == send.op;
+      doubt |= same && (other.doubtful || other.epoch != attempt.epoch);
+    }
+    if (judged.verdict == Verdict::refused && !doubt && attempt.epoch == epoch_) {
+      streams_.at(send.saga).oracle.refused_by_answer(send.step);
+    }
   }
   const Epoch to = owner(attempt.epoch) != nullptr ? attempt.epoch : epoch_;
   feed(to, input::Answer{.saga = send.saga,
@@ -138,6 +161,7 @@ void World::on(CallBack& back) {
   if (count.effects == 0 || count.pending) {
     return;  // not done, or it gave up: it says nothing
   }
+  found->second.answered = true;
   feed(epoch_, input::Callback{.saga = send.saga,
                                .step = send.step,
                                .op = send.op,
