@@ -40,6 +40,9 @@ void World::on(CommitDue& due) {
     return;  // it died first; the crash has decided what became of it
   }
   const SagaId saga = due.append.saga;
+  if (due.epoch != epoch_) {
+    count_crash(due.append, false);  // its owner is dead and does not know it
+  }
   auto failed = refuse(due);
   const bool trouble = !failed && chance(odds_.fail_store);
   const bool written = !failed && (!trouble || random_.below(2) == 0);
