@@ -260,6 +260,9 @@ Result<> Platform::open_control(const ConfigFile& file) {
 
 void Platform::run() {
   tasks_->spawn(tend_breakers());
+  if (sagas_) {
+    tasks_->spawn(sagas_->tend_forever(*loop_));
+  }
   for (const gateway::GatewayConfig& gateway : runtime_->file.gateways) {
     log::info("gateway {} listens on http://{}", gateway.name, gateway.listen);
   }

@@ -13,6 +13,7 @@
 
 #include "flotilla/app/config_file.hpp"
 #include "flotilla/journal/sqlite_journal.hpp"
+#include "flotilla/net/task.hpp"
 #include "flotilla/saga/api.hpp"
 #include "flotilla/saga/operator_api.hpp"
 #include "flotilla/saga/runner.hpp"
@@ -36,6 +37,8 @@ class SagaHost {
 
   [[nodiscard]] journal::Health health() const;
   void collect(telemetry::MetricsPage& page) const;
+  // Forgets, now and then, what has been kept as long as any definition asks for.
+  [[nodiscard]] net::Task<> tend_forever(net::Loop& loop);
   // Says once what has become of the journal since it was asked last.
   void log_health();
 
@@ -44,6 +47,8 @@ class SagaHost {
 
  private:
   SagaHost(std::unique_ptr<journal::SqliteJournal> journal, std::unique_ptr<saga::Runner> runner);
+
+  [[nodiscard]] net::Task<> forget(net::Loop& loop, std::vector<std::string> states, Duration keep);
 
   std::unique_ptr<journal::SqliteJournal> journal_;  // null after stop()
   std::unique_ptr<saga::Runner> runner_;

@@ -51,6 +51,14 @@ class Runner final : public Sagas {
   // Ends all of it, as a crash would. Blocks. Afterwards every request is refused as draining.
   void stop();
 
+  // How long ended sagas are kept: as long as any definition that this process knows asks for, and never
+  // less than a definition that does not say (definition_check.hpp), since the file may have lost theirs.
+  struct Keep {
+    Duration completed{0};
+    Duration compensated{0};
+  };
+  [[nodiscard]] Keep longest_keep() const;
+
   void collect(telemetry::MetricsPage& page) const;
 
   net::Task<Asked<StartResult>> start(StartRequest request) override;

@@ -341,6 +341,7 @@ TEST_F(RunnerTest, AnOpenBreakerParksItWithoutSpendingAttempts) {
     ASSERT_LT(net::monotonic_now(), until);
     std::this_thread::yield();
   }
+  EXPECT_EQ(json::write(show(parked->saga.id)->body["steps"][0]["attempts"]), "0");
   service->breaker()->close(net::monotonic_now());
   wait_for_state(parked->saga.id, "completed");
   EXPECT_EQ(services.got("POST /reservations").size(), 1U);

@@ -119,7 +119,11 @@ net::Task<Asked<What>> Shard::ask(SagaId saga, Input input) {
 net::Task<Asked<Shard::Seen>> Shard::look(SagaId saga, bool timeline) {
   if (!timeline) {
     if (const SagaState* const state = engine_.state(saga)) {
-      co_return Seen{.state = *state, .admitted = engine_.admitted(saga), .timeline = {}};
+      Seen seen{.state = *state, .admitted = engine_.admitted(saga), .timeline = {}};
+      for (const Run& run : engine_.life(saga)->runs) {
+        seen.state.steps[run.step].attempts = run.attempts;  // of what is under way; no record tells yet
+      }
+      co_return seen;
     }
   }
   auto loaded = co_await commons_.store.load(saga);
@@ -172,7 +176,7 @@ net::Task<Asked<SagaView>> Shard::end_of(SagaId saga, Duration wait) {
     }
     const bool over = is_terminal(state->phase) || state->suspended || draining_;
     if (over || host_.loop->now() >= deadline) {
-      co_return view_of(*state, engine_.admitted(saga));
+      co_return co_await show(saga, false);
     }
     (void)co_await waiting.changed.wait(deadline);
   }
