@@ -1,10 +1,12 @@
 // The order service: orders, and reservations of stock for the saga.
 //
-// POST /orders charges through the gateway, as any client would, so that breaker, retries and fallback of
-// the payment service apply; an answer 202 means that the charge will be made later.
-// The order's id comes from the client's Idempotency-Key and names the charge. So a client that does not know
-// what became of its order (503, a crash, no answer) repeats it and gets the same order, charged once.
-// A reservation released before it was made stays released: an undo may overtake a slow action.
+// In the demo an order is the saga `place-order`. A reservation that says whose it is, is the order that the
+// customer sees; releasing it cancels that order. A reservation released before it was made stays released:
+// an undo may overtake a slow action. POST /orders is the way without a saga: it charges through the gateway,
+// as any client would, so that breaker, retries and fallback of the payment service apply; an answer 202
+// means that the charge will be made later. Its order's id comes from the client's Idempotency-Key and names
+// the charge. So a client that does not know what became of its order (503, a crash, no answer) repeats it
+// and gets the same order, charged once.
 #include <random>
 
 #include <fmt/format.h>
@@ -132,12 +134,25 @@ Task<Answer> reserve(Service& service, const Call& call) {
   }
   const Value row = Value::object({{"order", order}, {"items", call.body["items"]}, {"state", "reserved"}});
   service.store().put(kReservations, order, row);
+  if (const std::string user = text_of(call.body["user_id"]); !user.empty()) {
+    service.store().put(kOrders, order,
+                        Value::object({{"order_id", order},
+                                       {"user_id", user},
+                                       {"items", call.body["items"]},
+                                       {"total", call.body["total"]},
+                                       {"status", "placed"}}));
+  }
   co_return Answer{201, row};
 }
 
 Task<Answer> release(Service& service, const Call& call) {
   const Value row = Value::object({{"order", call.parameters[0]}, {"state", "released"}});
   service.store().put(kReservations, call.parameters[0], row);
+  if (const Value* order = service.store().find(kOrders, call.parameters[0])) {
+    Value cancelled = *order;
+    cancelled.set("status", "cancelled");
+    service.store().put(kOrders, call.parameters[0], cancelled);
+  }
   co_return Answer{200, row};
 }
 

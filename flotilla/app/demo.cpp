@@ -56,7 +56,7 @@ Result<std::vector<net::AddressLock>> take_ports(const DemoPorts& ports) {
     const auto address = net::SocketAddress::parse(fmt::format("127.0.0.1:{}", port));
     return address ? net::AddressLock::take(*address) : std::unexpected(address.error());
   };
-  for (const std::uint16_t port : {ports.gateway, ports.mobile, ports.registry, ports.admin}) {
+  for (const std::uint16_t port : {ports.gateway, ports.mobile, ports.registry, ports.admin, ports.api}) {
     if (const auto free = take(port); !free) {
       return std::unexpected(free.error());
     }

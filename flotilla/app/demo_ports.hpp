@@ -17,19 +17,25 @@ struct DemoPorts {
   std::uint16_t mobile = 8010;
   std::uint16_t registry = 8500;
   std::uint16_t admin = 9900;
+  std::uint16_t api = 9901;
   std::uint16_t services = 9101;
 
-  static constexpr std::uint16_t kSpan = 11;  // how many ports the demo takes
+  static constexpr std::uint16_t kSpan = 12;  // how many ports the demo takes
 
   // kSpan ports in a row, for a demo beside a running platform.
   [[nodiscard]] static constexpr DemoPorts from(std::uint16_t first) {
     const auto at = [&](int offset) { return static_cast<std::uint16_t>(first + offset); };
-    return {.gateway = at(0), .mobile = at(1), .registry = at(2), .admin = at(3), .services = at(4)};
+    return {.gateway = at(0),
+            .mobile = at(1),
+            .registry = at(2),
+            .admin = at(3),
+            .api = at(4),
+            .services = at(5)};
   }
   [[nodiscard]] constexpr std::uint16_t service(std::size_t role) const {
     return static_cast<std::uint16_t>(services + role);
   }
 };
-static_assert(DemoPorts::kSpan == 4 + std::size(kDemoRoles));
+static_assert(DemoPorts::kSpan == 5 + std::size(kDemoRoles));
 
 }  // namespace flotilla::app

@@ -10,6 +10,7 @@ namespace {
 // @NAME@ stands for a port: the file's own braces leave no room for a format string.
 constexpr std::string_view kFile = R"yaml(flotilla: 1
 admin:    { listen: 127.0.0.1:@ADMIN@ }
+api:      { listen: 127.0.0.1:@API@ }
 registry: { listen: 127.0.0.1:@REGISTRY@ }
 
 defaults:
@@ -30,7 +31,8 @@ gateways:
     listen: 127.0.0.1:@GATEWAY@
     routes:
       - GET /users/{id}: user-service
-      - GET,POST /orders: order-service
+      - POST /orders: { saga: place-order, wait: 2s }
+      - GET /orders: order-service
       - GET /orders/{id}: order-service
       - POST /charges: payment-service
       - GET /payments: payment-service
@@ -49,6 +51,25 @@ compositions:
     payments:        { call: "GET payment-service/payments?user_id={id}", optional: true, default: [] }
     notifications:   { call: "GET notification-service/notifications?user_id={id}", optional: true, default: [] }
     recommendations: { call: "GET recommendation-service/recs?user_id={id}", optional: true, default: [] }
+
+sagas:
+  place-order:
+    steps:
+      - reserve:
+          action: POST order-service/reservations
+          body: "{order: .saga.id, user_id: .input.user_id, items: .input.items, total: .input.total}"
+          undo: DELETE order-service/reservations/{.saga.id}
+      - charge:
+          action: POST payment-service/charges
+          body: "{order: .saga.id, user_id: .input.user_id, amount: .input.total}"
+          undo: { call: POST payment-service/refunds, body: "{order: .saga.id, reason: .saga.cause.reason}" }
+          status: GET payment-service/charges/by-order/{.saga.id}
+          timeout: 1s
+          retry: { attempts: 20, backoff: 100ms..1s }
+          idempotent: key
+      - ship:   { kind: pivot, action: POST shipping-service/shipments, body: "{order: .saga.id}", idempotent: key }
+      - notify: { kind: retriable, action: POST notification-service/notifications, body: "{user: .input.user_id}" }
+    result: "{order_id: .saga.id, tracking: .steps.ship.tracking}"
 )yaml";
 
 constexpr std::string_view kGuide = R"(
@@ -57,6 +78,9 @@ A tour, in another terminal (docs/demo.md explains each step; flotilla demo --to
   curl http://127.0.0.1:@GATEWAY@/users/123                  a lookup; the gateway found user-service by name
   curl http://127.0.0.1:@GATEWAY@/api/dashboard/user/123     five services in one answer
   curl http://127.0.0.1:@MOBILE@/dashboard/123              the mobile shape of it
+  curl -X POST http://127.0.0.1:@GATEWAY@/orders -d '{"user_id":"124","items":["mug"],"total":8.5}'       an order ships
+  curl -X POST http://127.0.0.1:@GATEWAY@/orders -d '{"user_id":"124","items":["car"],"total":20000}'     refused, undone
+  flotilla sagas --admin http://127.0.0.1:@ADMIN@            both, as transactions across four services
   curl -X POST http://127.0.0.1:@PAYMENT@/_control -d '{"hang":true}'     payment hangs;
   for i in 1 2 3 4 5 6; do curl -X POST http://127.0.0.1:@GATEWAY@/charges -d '{"order":"a","amount":1}'; done
   flotilla breakers --admin http://127.0.0.1:@ADMIN@         its breaker is open; lookups are as fast as before
@@ -69,6 +93,7 @@ Ctrl-C ends everything.
 std::string with_ports(std::string_view text, const DemoPorts& ports) {
   std::string filled(text);
   for (const auto& [name, port] : {std::pair{"@ADMIN@", ports.admin},
+                                   {"@API@", ports.api},
                                    {"@REGISTRY@", ports.registry},
                                    {"@GATEWAY@", ports.gateway},
                                    {"@MOBILE@", ports.mobile},

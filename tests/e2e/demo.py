@@ -8,9 +8,9 @@ import tempfile
 
 from kit import PROGRAM, SLOWDOWN, ask, case, check, check_equal, main, wait_until
 
-FIRST = 21700  # and ten more
+FIRST = 21700  # and eleven more
 PROGRAMS = 8   # the platform and the seven services
-STEPS = 10
+STEPS = 12
 
 
 class Demo:
@@ -83,7 +83,7 @@ def a_step_that_fails_fails_the_tour():
     """Somebody orders the user service to fail while the tour goes on."""
     with Demo("--tour") as demo:
         demo.wait_for("payment hangs")
-        check_equal(ask(FIRST + 4, "POST", "/_control", body=b'{"fail_rate": 1}').status, 200, "the order")
+        check_equal(ask(FIRST + 5, "POST", "/_control", body=b'{"fail_rate": 1}').status, 200, "the order")
         demo.ends_with(1, timeout=60)
         check("FAILED ten reloads under traffic" in demo.said(), demo.said())
         check_equal((demo.running(), len(demo.kept())), ([], 1), "processes and folders")
