@@ -105,7 +105,7 @@ struct GatewayView {
   std::shared_ptr<const call::ServiceTable> services;
   std::vector<call::WorkerService*> proxied;  // by route: the service of a proxy action, else nullptr
   std::uint32_t worker = 0;
-  saga::Sagas* sagas = nullptr;  // outlives the view; nullptr: nothing runs them
+  saga::Sagas* sagas = nullptr;  // outlives the view; nullptr only where no route runs a saga
 };
 
 }  // namespace flotilla::gateway

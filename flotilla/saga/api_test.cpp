@@ -204,8 +204,16 @@ TEST(OperatorApi, LogsWhoDidWhatAndFromWhere) {
   const std::string target = std::string("/api/v1/sagas/") + FakeSagas::kId + "/resume";
   ask(api,
       {.method = "POST", .target = target, .headers = {}, .body = R"({"who":"ada","why":"it was fixed"})"});
-  EXPECT_EQ(g_log, std::string("admin: saga ") + FakeSagas::kId +
-                       ": resume: done, by ada from 10.9.8.7:1234 (it was fixed)\n");
+  const std::string saga = std::string("admin: saga ") + FakeSagas::kId;
+  EXPECT_EQ(g_log, saga + ": resume: done, by ada from 10.9.8.7:1234 (it was fixed)\n");
+  g_log.clear();
+  const std::string approve = std::string("/api/v1/sagas/") + FakeSagas::kId + "/signal/approve";
+  ask(api, {.method = "POST", .target = approve, .headers = {}, .body = ""});
+  EXPECT_EQ(g_log, saga + ": signal approve, from 10.9.8.7:1234\n");
+  g_log.clear();
+  sagas.problem = SagaProblem{.reason = Reason::invalid, .detail = "no name of a signal"};
+  ask(api, {.method = "POST", .target = approve + "%0aadmin:%20all%20is%20well", .headers = {}, .body = ""});
+  EXPECT_EQ(g_log, "");
 }
 
 TEST(ReadKey, TakesQuotedAndBareKeysForTheSame) {

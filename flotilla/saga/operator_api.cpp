@@ -138,13 +138,21 @@ net::Task<http::Response> OperatorApi::handle(http::Request request, net::Socket
     co_return method_answer("POST");
   }
   if (signal_of) {
-    co_return co_await signal_saga(sagas_, std::move(segments[0]), std::move(segments[2]),
-                                   std::move(request));
+    co_return co_await signal(std::move(segments[0]), std::move(segments[2]), std::move(request), peer);
   }
   if (cancel_of) {
     co_return co_await cancel(std::move(segments[0]), std::move(request), peer);
   }
   co_return co_await operate(std::move(segments[0]), *verb, std::move(request), peer);
+}
+
+net::Task<http::Response> OperatorApi::signal(std::string id, std::string name, http::Request request,
+                                              net::SocketAddress peer) {
+  auto answer = co_await signal_saga(sagas_, id, name, std::move(request));
+  if (answer.status < 300) {  // only now: a saga that took it cannot forge lines of the log
+    log::info("admin: saga {}: signal {}, from {}", id, name, peer.to_string());
+  }
+  co_return answer;
 }
 
 net::Task<http::Response> OperatorApi::cancel(std::string id, http::Request request,

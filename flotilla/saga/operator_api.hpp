@@ -34,6 +34,8 @@ class OperatorApi {
   [[nodiscard]] net::Task<http::Response> handle(http::Request request, net::SocketAddress peer);
 
  private:
+  [[nodiscard]] net::Task<http::Response> signal(std::string id, std::string name, http::Request request,
+                                                 net::SocketAddress peer);
   [[nodiscard]] net::Task<http::Response> cancel(std::string id, http::Request request,
                                                  net::SocketAddress peer);
   [[nodiscard]] net::Task<http::Response> operate(std::string id, Verb verb, http::Request request,
