@@ -136,8 +136,8 @@ net::Task<> run(Demo& demo) {
   std::printf(
       "  public gateway         http://127.0.0.1:%d\n  mobile gateway         http://127.0.0.1:%d\n"
       "  registry               http://127.0.0.1:%d (Consul API)\n  admin, metrics         "
-      "http://127.0.0.1:%d\n",
-      demo.ports.gateway, demo.ports.mobile, demo.ports.registry, demo.ports.admin);
+      "http://127.0.0.1:%d\n  application API        http://127.0.0.1:%d\n",
+      demo.ports.gateway, demo.ports.mobile, demo.ports.registry, demo.ports.admin, demo.ports.api);
   if (demo.tour) {
     demo.code = co_await play_tour(demo.loop, demo.processes, demo.ports) ? 0 : 1;
     demo.loop.stop();
