@@ -31,6 +31,10 @@ sagas:
                    undo: {{ call: POST payment-service/refunds, body: "{{order: .saga.id}}" }} }}
       - ship:    {{ kind: pivot, action: POST shipping-service/shipments, body: "{{order: .saga.id}}", idempotent: key }}
     result: "{{status: \\"success\\", order_id: .saga.id}}"
+  approved-order:
+    steps:
+      - approve: {{ wait: {{ signal: approved, within: 1h, else: abort }} }}
+      - ship:    {{ action: POST shipping-service/shipments, body: "{{by: .steps.approve.by}}", undo: none, because: a test }}
 """
 ORDER = {"items": ["book"], "total": 99.99}
 
@@ -206,6 +210,35 @@ def a_running_saga_can_be_cancelled(shop, _):
     check("POST /refunds" in shop.did()["payment"] and "DELETE /reservations/ID" in shop.did()["order"], shop.did())
     late = api("POST", f"/v1/sagas/{saga_id}/cancel")
     check_problem(late, 409, "conflict")
+
+
+@case
+def a_service_that_needs_longer_calls_back(shop, _):
+    shop.well()
+    shop.answers["payment"] = Answer(202, {})
+    saga_id = order(path="/slow-orders").json()["id"]
+    asked = wait_until(lambda: shop.backends["payment"].requests, "payment is asked")[0]
+    origin, path = f"http://127.0.0.1:{API}", asked.get("Saga-Callback")
+    check(path.startswith(f"{origin}/v1/callbacks/sg1-{saga_id}-"), path)
+    forged = path[:-1] + ("1" if path.endswith("0") else "0")
+    check_problem(api("POST", forged[len(origin):]), 403, "forbidden")
+    check_equal(api("GET", f"/v1/sagas/{saga_id}").json()["state"], "running", "the state after a forged report")
+    for _ in range(2):  # a repeated one does no harm
+        check_equal(api("POST", path[len(origin):], {"charge": "c-1"}, [("Saga-Outcome", "ok")]).status, 204, "status")
+    saga = await_state(saga_id, "completed")
+    check_equal(saga["steps"][1]["output"], {"charge": "c-1"}, "the output of the charge")
+
+
+@case
+def a_signal_lets_it_go_on(shop, _):
+    shop.well()
+    saga_id = api("POST", "/v1/sagas/approved-order", {}).json()["id"]
+    path = f"/v1/sagas/{saga_id}/signal/approved"
+    first = api("POST", path, {"by": "ada"}, [("Idempotency-Key", "s-1")])
+    check_equal((first.status, first.json()), (202, {"duplicate": False}), "the signal")
+    await_state(saga_id, "completed")
+    check_equal(shop.backends["shipping"].requests[0].json(), {"by": "ada"}, "what the signal said")
+    check_problem(api("POST", path, {"by": "bob"}, [("Idempotency-Key", "s-2")]), 409, "conflict")
 
 
 @case
