@@ -7,6 +7,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def find(program):
@@ -16,6 +19,24 @@ def find(program):
 
 def pinned(core, command):
     return ["taskset", "-c", str(core), *command]
+
+
+def descendants(pid):
+    """pid and every process below it."""
+    found = [pid]
+    for parent in found:
+        for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in tasks.read_text().split()]
+    return found
+
+
+def cpu_seconds(pid):
+    """User and system time of pid and its children, all threads, in seconds (resolution: one tick, 10 ms)."""
+    ticks = 0
+    for process in descendants(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS_PER_SECOND
 
 
 def wait_for(port, path, process, name, log):
@@ -51,10 +72,13 @@ class Programs:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def start(self, name, core, command, port, path="/users/42"):
+    def start(self, name, core, command, port=None, path="/users/42", environment=None):
+        """Its process id, once it answers GET `path` on `port` with 200 (without a port: at once)."""
         log = self.folder / f"{name}.out"
         with log.open("w") as out:
-            process = subprocess.Popen(pinned(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.folder)
+            process = subprocess.Popen(pinned(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.folder,
+                                       env=environment)
         self.running.append(process)
-        wait_for(port, path, process, name, log)
+        if port:
+            wait_for(port, path, process, name, log)
         return process.pid

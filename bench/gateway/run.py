@@ -24,14 +24,13 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from programs import Programs, find, pinned  # noqa: E402
+from programs import Programs, cpu_seconds, find, pinned  # noqa: E402
 
 BACKEND_PORT = 19080
 PORTS = {"nginx": 19081, "haproxy": 19082, "flotilla": 19083, "relay": 19085}
 ADMIN_PORT = 19084
 FIRST_ROUTES_PORT = 19100
 LOAD_CORE, PROXY_CORE = 0, 1
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 NGINX = """
 worker_processes 1;
@@ -106,24 +105,6 @@ request = function()
   return wrk.format("GET", "/team-" .. at % 97 .. "/service-" .. at .. "/items/42")
 end
 """
-
-
-def descendants(pid):
-    """pid and every process below it."""
-    found = [pid]
-    for parent in found:
-        for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in tasks.read_text().split()]
-    return found
-
-
-def cpu_seconds(pid):
-    """User and system time of pid and its children, all threads, in seconds (resolution: one tick, 10 ms)."""
-    ticks = 0
-    for process in descendants(pid):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_PER_SECOND
 
 
 def start_proxy(programs, name, arguments):
