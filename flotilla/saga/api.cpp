@@ -39,11 +39,11 @@ net::Task<http::Response> Api::handle(http::Request request, net::SocketAddress 
   }
   auto& [segments, query] = **target;
   const bool get = request.method == "GET" || request.method == "HEAD";
-  if (segments.empty() || (segments.size() == 1 && segments[0] == "count")) {
-    if (!get) {
-      co_return method_answer("GET, HEAD");
-    }
-    co_return co_await (segments.empty() ? list_sagas(sagas_, std::move(query)) : count_sagas(sagas_));
+  if (segments.empty()) {
+    co_return get ? co_await list_sagas(sagas_, std::move(query)) : method_answer("GET, HEAD");
+  }
+  if (segments.size() == 1 && segments[0] == "count" && get) {  // no id; a saga of that name can be started
+    co_return co_await count_sagas(sagas_);
   }
   if (segments.size() == 1 && get) {
     co_return co_await show_saga(sagas_, std::move(segments[0]), std::move(query));
