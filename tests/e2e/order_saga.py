@@ -1,5 +1,6 @@
 """The guide's OrderSaga (reserve, charge, ship; a payment that fails releases the items), written in the file and met
 by those who use it: a client of the gateway, a service, an operator at the command line."""
+import concurrent.futures
 import json
 import subprocess
 import sys
@@ -137,6 +138,32 @@ def a_repeated_order_is_one_order(shop, _):
     # A service's keys are its own.
     other = api("POST", "/v1/sagas/order-saga?wait=5s", ORDER, [("Idempotency-Key", '"o-1"')])
     check(other.json()["id"] != first["id"], "the key of a service found a client's saga")
+
+
+@case
+def one_key_at_the_same_time_is_one_order(shop, _):
+    shop.well()
+    shop.answers["payment"] = Answer(201, {"by": "payment"}, delay=0.2)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: order(key="at-once"), range(20)))
+    done = [answer for answer in answers if answer.status == 200]
+    # Whoever asks before the first one is on disk is told to come again.
+    check(done and all(a.status == 200 or (a.status == 409 and a.get("Retry-After")) for a in answers),
+          [(a.status, a.body) for a in answers])
+    check_equal(len({answer.json()["id"] for answer in done}), 1, "sagas")
+    check_equal(len(shop.backends["payment"].requests), 1, "charges")
+    return f"{len(done)} of 20 answered with it"
+
+
+@case
+def a_client_that_leaves_leaves_its_order_behind(shop, _):
+    shop.well()
+    shop.answers["payment"] = Answer(201, {"by": "payment"}, delay=0.2)
+    with Wire(PUBLIC) as wire:
+        wire.request("POST", "/orders", [], json.dumps(ORDER).encode())
+        wait_until(lambda: shop.backends["payment"].requests, "payment is asked")
+    wait_until(lambda: shop.backends["shipping"].requests, "it is shipped")
+    check_equal(shop.backends["payment"].abandoned, 0, "charges given up")
 
 
 @case
