@@ -25,17 +25,16 @@ constexpr std::array kRecordColumns{Column{"SEQ", "seq"},       Column{"TIME", "
                                     Column{"RECORD", "type"},   Column{"STEP", "step"},
                                     Column{"STATUS", "status"}, Column{"NOTE", "note"}};
 
-// "charge: refused (402)", of what is there.
+// "charge: refused (402)", of what is there. That it was a step is said by naming it.
 std::string cause_text(const json::Value& cause) {
-  std::string text;
-  if (cause["step"].is_string()) {
-    text += format_cell(cause["step"]) + ": ";
-  }
-  text += format_cell(cause["reason"]);
+  const bool by_step = cause["reason"] == json::Value("step") && cause["detail"].is_string();
+  std::string text = cause["step"].is_string() ? format_cell(cause["step"]) + ": " : "";
+  text += format_cell(by_step ? cause["detail"] : cause["reason"]);
   if (!cause["status"].is_null()) {
     text += fmt::format(" ({})", format_cell(cause["status"]));
   }
-  return cause["detail"].is_string() ? fmt::format("{}: {}", text, format_cell(cause["detail"])) : text;
+  return cause["detail"].is_string() && !by_step ? fmt::format("{}: {}", text, format_cell(cause["detail"]))
+                                                 : text;
 }
 
 void add_line(std::string& out, std::string_view heading, const std::string& text) {

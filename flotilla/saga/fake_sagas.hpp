@@ -22,10 +22,11 @@ class FakeSagas final : public Sagas {
   static SagaView saga_in(const std::string& state) {
     static constexpr std::string_view kEnds[] = {"completed", "compensated", "failed", "rejected"};
     const bool terminal = std::ranges::find(kEnds, state) != std::end(kEnds);
-    const std::string extra = state == "completed" ? R"("result":{"order_id":"o-1"},)"
-                              : state == "compensated"
-                                  ? R"("cause":{"step":"charge","reason":"refused","status":402},)"
-                                  : "";
+    const std::string extra =
+        state == "completed" ? R"("result":{"order_id":"o-1"},)"
+        : state == "compensated"
+            ? R"("cause":{"step":"charge","reason":"step","status":402,"detail":"refused"},)"
+            : "";
     const std::string body = fmt::format(
         R"({{"id":"{}","name":"place-order","state":"{}",{}"created":"2026-11-24T12:00:00.000Z","seq":4,)"
         R"("steps":[{{"name":"charge","kind":"compensatable","state":"done","attempts":1,"output":{{"paid":true}}}}]}})",
