@@ -31,6 +31,7 @@ struct Parsed {
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
   SagaOrder saga_order;
+  SagaSignal saga_signal;
   std::uint64_t expected_seq = 0;
   bool timeline = false;
 };
@@ -123,11 +124,12 @@ struct SagaUse {
   std::string_view action;
   std::vector<std::string_view> options;
 };
-const std::array<SagaUse, 12>& saga_uses() {
-  static const std::array<SagaUse, 12> uses{{
+const std::array<SagaUse, 13>& saga_uses() {
+  static const std::array<SagaUse, 13> uses{{
       {"list", {"--name", "--state", "--limit", "--after"}},
       {"count", {}},
       {"show", {"--timeline"}},
+      {"signal", {"--signal", "--payload"}},
       {"cancel", {"--who", "--why"}},
       {"suspend", {"--who", "--why", "--expected-seq"}},
       {"resume", {"--who", "--why", "--expected-seq"}},
@@ -152,14 +154,23 @@ void check_saga_use(const CLI::App& verb, Parsed& parsed) {
   if (many != parsed.saga_order.id.empty()) {
     misuse("ID", parsed.action + (many ? " takes no saga" : " needs a saga's id"));
   }
-  for (const char* const option : {"--name", "--state", "--limit", "--after", "--timeline", "--who", "--why",
-                                   "--expected-seq", "--step", "--result", "--version"}) {
+  for (const char* const option :
+       {"--name", "--state", "--limit", "--after", "--timeline", "--who", "--why", "--expected-seq", "--step",
+        "--result", "--version", "--signal", "--payload"}) {
     if (verb.count(option) > 0 && std::ranges::find(use.options, option) == use.options.end()) {
       misuse(option, "does not belong to " + parsed.action);
     }
   }
   SagaOrder& order = parsed.saga_order;
   if (many || parsed.action == "show") {
+    return;
+  }
+  if (parsed.action == "signal") {
+    const std::string& payload = parsed.saga_signal.payload;
+    if (parsed.saga_signal.name.empty() || (!payload.empty() && !json::parse(payload))) {
+      misuse(parsed.saga_signal.name.empty() ? "--signal" : "--payload",
+             "a signal has a name, and JSON for payload if any");
+    }
     return;
   }
   if (const char* const user = std::getenv("USER"); order.who.empty() && user != nullptr) {
@@ -174,10 +185,11 @@ void check_saga_use(const CLI::App& verb, Parsed& parsed) {
 }
 
 int run_saga_verb(const Parsed& parsed) {
-  return parsed.action == "list"    ? list_sagas(parsed.client, parsed.saga_filter)
-         : parsed.action == "count" ? count_sagas(parsed.client)
-         : parsed.action == "show"  ? show_saga(parsed.client, parsed.saga_order.id, parsed.timeline)
-                                    : operate_saga(parsed.client, parsed.saga_order);
+  return parsed.action == "list"     ? list_sagas(parsed.client, parsed.saga_filter)
+         : parsed.action == "count"  ? count_sagas(parsed.client)
+         : parsed.action == "show"   ? show_saga(parsed.client, parsed.saga_order.id, parsed.timeline)
+         : parsed.action == "signal" ? signal_saga(parsed.client, parsed.saga_signal)
+                                     : operate_saga(parsed.client, parsed.saga_order);
 }
 
 void add_saga_verb(CLI::App& app, Parsed& parsed) {
@@ -186,7 +198,9 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
   for (const SagaUse& use : saga_uses()) {
     actions.emplace_back(use.action);
   }
-  sagas->add_option("ACTION", parsed.action, "list, count, show, cancel, or a verb for a suspended saga")
+  sagas
+      ->add_option("ACTION", parsed.action,
+                   "list, count, show, signal, cancel, or a verb for a suspended saga")
       ->check(CLI::IsMember(actions));
   sagas->add_option("ID", parsed.saga_order.id, "the saga; for every action but list and count");
   sagas->add_option("--name", parsed.saga_filter.name, "list: of this definition");
@@ -200,12 +214,15 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
   sagas->add_option("--why", parsed.saga_order.why, "why; kept with the saga");
   sagas->add_option("--step", parsed.saga_order.step, "which step; that of the suspension");
   sagas->add_option("--result", parsed.saga_order.result, "set-result: the step's output, as JSON");
+  sagas->add_option("--signal", parsed.saga_signal.name, "signal: its name");
+  sagas->add_option("--payload", parsed.saga_signal.payload, "signal: what it says, as JSON");
   sagas->add_option("--version", parsed.saga_order.version, "migrate: a definition's hash; the file's");
   CLI::Option* const seq =
       sagas->add_option("--expected-seq", parsed.expected_seq, "only if the saga still is at this SEQ");
   sagas->callback([&parsed, sagas, seq] {
     check_saga_use(*sagas, parsed);
     parsed.saga_order.verb = parsed.action;
+    parsed.saga_signal.id = parsed.saga_order.id;
     if (!seq->empty()) {
       parsed.saga_order.expected_seq = parsed.expected_seq;
     }

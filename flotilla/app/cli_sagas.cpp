@@ -168,4 +168,13 @@ int operate_saga(const ClientOptions& options, const SagaOrder& order) {
                       &saga_text);
 }
 
+int signal_saga(const ClientOptions& options, const SagaSignal& signal) {
+  return ask_and_show(options,
+                      {.method = "POST",
+                       .target = with_segment(saga_path(signal.id) + "/signal/", signal.name),
+                       .headers = {{"Content-Type", "application/json"}},
+                       .body = signal.payload},
+                      [](const json::Value&) { return std::string("delivered\n"); });
+}
+
 }  // namespace flotilla::app

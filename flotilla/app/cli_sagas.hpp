@@ -30,10 +30,19 @@ struct SagaOrder {
   std::optional<std::uint64_t> expected_seq;
 };
 
+// What a `wait` step waits for.
+struct SagaSignal {
+  std::string id;
+  std::string name;
+  std::string payload;  // JSON; empty: null
+};
+
 [[nodiscard]] int list_sagas(const ClientOptions& options, const SagaFilter& filter);
 [[nodiscard]] int count_sagas(const ClientOptions& options);
 [[nodiscard]] int show_saga(const ClientOptions& options, const std::string& id, bool timeline);
 // Shows the saga as it stands then.
 [[nodiscard]] int operate_saga(const ClientOptions& options, const SagaOrder& order);
+
+[[nodiscard]] int signal_saga(const ClientOptions& options, const SagaSignal& signal);
 
 }  // namespace flotilla::app

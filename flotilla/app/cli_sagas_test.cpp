@@ -137,6 +137,15 @@ TEST_F(SagaVerbs, OperateOne) {
   }
 }
 
+TEST_F(SagaVerbs, SignalOne) {
+  const Outcome said = ask({"signal", id_, "--signal", "approved", "--payload", R"({"by":"ada"})"});
+  EXPECT_EQ(said.code, 0) << said.err;
+  EXPECT_EQ(said.out, "delivered\n");
+  EXPECT_EQ(ask({"signal", id_, "--signal", "a/b", "-o", "json"}).out, "{\"duplicate\":false}\n");
+  EXPECT_THAT(sagas.asked, ElementsAre("signal " + id_ + R"( name=approved id= payload={"by":"ada"})",
+                                       "signal " + id_ + " name=a/b id= payload=null"));
+}
+
 TEST_F(SagaVerbs, SayWhatWasRefused) {
   sagas.problem = saga::SagaProblem{.reason = Reason::conflict, .detail = "the saga is at record 5, not 4"};
   const Outcome outcome = ask({"resume", id_, "--why", "w", "--expected-seq", "4"});
@@ -161,6 +170,9 @@ TEST_F(SagaVerbs, RefuseWrongUsageWithTwoAndAskNothing) {
       {"set-result", id_, "--why", "w"},
       {"set-result", id_, "--why", "w", "--result", "{"},
       {"retry", id_, "--why", "w", "--expected-seq", "x"},
+      {"signal", id_},
+      {"signal", id_, "--signal", "approved", "--payload", "{"},
+      {"signal", id_, "--signal", "approved", "--why", "w"},
       {"explode", id_, "--why", "w"},
   };
   for (const auto& arguments : cases) {
