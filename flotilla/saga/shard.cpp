@@ -111,6 +111,9 @@ Shard::Kept& Shard::keep(SagaId saga) {
 }
 
 SagaCounters& Shard::counters_of(SagaId saga) {
+  if (const auto kept = kept_.find(saga); kept != kept_.end() && kept->second->counters != nullptr) {
+    return *kept->second->counters;
+  }
   const SagaState* const state = engine_.state(saga);
   const std::string name = state == nullptr ? std::string() : state->definition->name;
   SagaCounters*& counters = counters_[name];
