@@ -359,9 +359,11 @@ Result<> Platform::reload() {
         path_ +
         ": admin, api, registry, workers and the access log cannot change while running; restart for that");
   }
-  if (journal_path(*file) != (sagas_ ? journal_path(before) : "")) {
-    return failed(path_ +
-                  ": the journal cannot change while running, nor come to be; restart for the first sagas");
+  if (const std::string journal = journal_path(*file);
+      !journal.empty() && journal != (sagas_ ? sagas_->path() : "")) {
+    return failed(path_ + (sagas_
+                               ? ": stores.journal cannot change while running; restart for that"
+                               : ": the first sagas need a journal, which is opened at the start; restart"));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());

@@ -54,11 +54,16 @@ Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::ui
   if (!runner) {
     return std::unexpected(runner.error());
   }
-  return std::unique_ptr<SagaHost>(new SagaHost(std::move(*journal), std::move(*runner)));
+  return std::unique_ptr<SagaHost>(new SagaHost(journal_path(file), std::move(*journal), std::move(*runner)));
 }
 
-SagaHost::SagaHost(std::unique_ptr<journal::SqliteJournal> journal, std::unique_ptr<saga::Runner> runner)
-    : journal_(std::move(journal)), runner_(std::move(runner)), api_(*runner_), operator_api_(*runner_) {}
+SagaHost::SagaHost(std::string path, std::unique_ptr<journal::SqliteJournal> journal,
+                   std::unique_ptr<saga::Runner> runner)
+    : path_(std::move(path)),
+      journal_(std::move(journal)),
+      runner_(std::move(runner)),
+      api_(*runner_),
+      operator_api_(*runner_) {}
 
 journal::Health SagaHost::health() const { return journal_->health(); }
 

@@ -29,6 +29,8 @@ class SagaHost {
   // Opens the journal and reads what has not ended. Errors name the store and the way out.
   [[nodiscard]] static Result<std::unique_ptr<SagaHost>> open(const ConfigFile& file, std::uint64_t seed);
 
+  // Of the journal's file.
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] saga::Runner& runner() noexcept { return *runner_; }
   [[nodiscard]] saga::Sagas& sagas() noexcept { return *runner_; }
   // http::ApiHandlers.
@@ -46,10 +48,12 @@ class SagaHost {
   void stop();
 
  private:
-  SagaHost(std::unique_ptr<journal::SqliteJournal> journal, std::unique_ptr<saga::Runner> runner);
+  SagaHost(std::string path, std::unique_ptr<journal::SqliteJournal> journal,
+           std::unique_ptr<saga::Runner> runner);
 
   [[nodiscard]] net::Task<> forget(net::Loop& loop, std::vector<std::string> states, Duration keep);
 
+  std::string path_;
   std::unique_ptr<journal::SqliteJournal> journal_;  // null after stop()
   std::unique_ptr<saga::Runner> runner_;
   saga::Api api_;

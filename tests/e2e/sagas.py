@@ -190,8 +190,7 @@ def a_definition_with_open_sagas_stays(flotilla, shop):
     shop.answers["POST /charges"] = Answer(503, {})
     begun = order(8, path="/v1/sagas/place-order", port=API).json()["id"]
     without = CONFIG[:CONFIG.index("sagas:")].replace("saga: place-order, wait: 10s", "respond: { body: x }")
-    keep = without + "stores: { journal: \"sqlite:./data/flotilla.db\" }\n"
-    flotilla.file.write_text(keep)
+    flotilla.file.write_text(without)
     refused = flotilla.admin("POST", "/api/v1/config/reload")
     check(refused.status >= 400 and b"place-order" in refused.body, f"refused, and says why: {refused.body}")
     # Another definition of the same name is fine: the open one keeps its own.
@@ -202,6 +201,12 @@ def a_definition_with_open_sagas_stays(flotilla, shop):
     check_equal((len(shop.got("POST /shipments")), len(shop.got("POST /parcels"))), (1, 0), "what was sent")
     order(9)
     check_equal(len(shop.got("POST /parcels")), 1, "the new one")
+    flotilla.file.write_text(without)
+    check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "none is open: they may go")
+    check_problem(order(10, path="/v1/sagas/place-order", port=API), 404, "not-found")
+    flotilla.file.write_text(CONFIG + "stores: { journal: \"sqlite:./other.db\" }\n")
+    refused = flotilla.admin("POST", "/api/v1/config/reload")
+    check(b"stores.journal cannot change" in refused.body, f"another journal: {refused.body}")
     flotilla.file.write_text(CONFIG)
     check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "back")
 
