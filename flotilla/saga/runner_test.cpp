@@ -2,6 +2,8 @@
 #include "flotilla/saga/runner.hpp"
 
 #include <future>
+#include <set>
+#include <span>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -64,6 +66,7 @@ class RunnerTest : public testing::Test {
   void open(std::vector<DefinitionPtr> definitions) {
     auto opened = Runner::open(journal, {.definitions = std::move(definitions),
                                          .callback_base = "http://cb/",
+                                         .recovery_rate = recovery_rate,
                                          .seed = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch)});
     ASSERT_TRUE(opened) << opened.error().message;
     runner = std::move(*opened);
@@ -99,6 +102,7 @@ class RunnerTest : public testing::Test {
     }
   }
 
+  std::uint32_t recovery_rate = 200;
   journal::MemoryJournal journal{saga_vocabulary()};
   Services services;
   std::shared_ptr<call::Service> service;
@@ -227,6 +231,40 @@ TEST_F(RunnerTest, GoesOnAfterARestartWithTheSameRequest) {
   EXPECT_EQ(sent.back().headers.get("Idempotency-Key"), sent.front().headers.get("Idempotency-Key"));
   EXPECT_EQ(services.got("POST /reservations").size(), 1U);
   EXPECT_TRUE(services.got("POST /other").empty());
+}
+
+TEST_F(RunnerTest, SendsNoActionThatWaitedForItsTurnWhenTheSagaHasAborted) {
+  open({built(std::move(SagaBuilder("one").step(
+      StepBuilder("reserve")
+          .action("POST shop/reservations")
+          .undo("DELETE shop/reservations")
+          .timeout(50ms)
+          .retry({.attempts = 1000, .within = {}, .first = 20ms, .cap = 20ms, .factor = {}}))))});
+  services.when("POST /reservations", always(202));
+  std::vector<SagaId> sagas;
+  for (std::size_t i = 0; i < 12; ++i) {
+    const auto begun = start("", "{}", 0s, "one");
+    ASSERT_TRUE(begun) << begun.error().detail;
+    sagas.push_back(begun->saga.id);
+  }
+  services.wait_for("POST /reservations", sagas.size());
+  runner.reset();  // as a crash
+  const std::size_t before = services.got("POST /reservations").size();
+  recovery_rate = 4;  // a second, for each shard: the last would be sent long after the cancelling
+  open({});
+  for (const SagaId saga : sagas) {
+    ASSERT_TRUE(client.ask<Asked<CancelResult>>(
+        [&] { return runner->cancel({.saga = saga, .who = "ops", .why = "test"}); }));
+  }
+  for (const SagaId saga : sagas) {
+    wait_for_state(saga, "compensated");
+  }
+  std::set<std::string> sent;
+  const auto got = services.got("POST /reservations");
+  for (const http::Request& request : std::span(got).subspan(before)) {
+    sent.emplace(*request.headers.get("Saga-Id"));
+  }
+  EXPECT_LT(sent.size(), sagas.size());
 }
 
 TEST_F(RunnerTest, OneHolderAtATime) {

@@ -141,6 +141,12 @@ net::Task<> Shard::send(effect::Send send) {
     if (draining_ || stopped_) {
       co_return;
     }
+    if (!is_wanted(send)) {
+      input::Answer unsent{.saga = send.saga, .token = send.token, .held_back = true};
+      unsent.head.kind = AnswerHead::Kind::not_sent;
+      feed(std::move(unsent));
+      co_return;
+    }
   }
   counters_of(send.saga).sent[static_cast<std::size_t>(send.op)].add();
   ++sending_;
@@ -153,6 +159,14 @@ net::Task<> Shard::send(effect::Send send) {
     counters_of(send.saga).held_back.add();
   }
   feed(std::move(answer));
+}
+
+// Whether it may still be sent after a wait: a callback may have told how it ended, or the saga have aborted,
+// and then no action may follow.
+bool Shard::is_wanted(const effect::Send& send) const {
+  const Life* const life = engine_.life(send.saga);
+  return life != nullptr && (send.op != Op::action || life->state.phase != Phase::compensating) &&
+         std::ranges::find(life->runs, send.token, &Run::token) != life->runs.end();
 }
 
 // When this may be sent: at once, but for the first request of a saga that a process before left.

@@ -127,6 +127,7 @@ class Shard {
   // Of a saga in memory; else those of no name.
   [[nodiscard]] SagaCounters& counters_of(SagaId saga);
   [[nodiscard]] Instant pace(const effect::Send& send);
+  [[nodiscard]] bool is_wanted(const effect::Send& send) const;
 
   // shard_journal.cpp
   [[nodiscard]] net::Task<> append(effect::Append append);
