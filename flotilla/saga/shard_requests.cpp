@@ -32,7 +32,7 @@ std::unexpected<SagaProblem> is_draining() {
 }
 
 // What the engine did not do, as a problem; nothing for what it did.
-std::optional<SagaProblem> problem_of(const effect::Reply& reply) {
+std::optional<SagaProblem> problem_of(const effect::Reply& reply, const journal::Journal& journal) {
   const auto problem = [&](Reason reason, std::string_view otherwise, std::uint16_t status = 0) {
     return SagaProblem{.reason = reason,
                        .detail = reply.detail.empty() ? std::string(otherwise) : reply.detail,
@@ -56,8 +56,13 @@ std::optional<SagaProblem> problem_of(const effect::Reply& reply) {
       return problem(Reason::conflict, "the saga's state does not allow it");
     case What::overloaded:
       return problem(Reason::overloaded, "too many requests wait");
-    case What::unavailable:
-      return problem(Reason::store_unavailable, "the journal did not take it");
+    case What::unavailable: {
+      auto unavailable = problem(Reason::store_unavailable, "the journal did not take it");
+      if (const std::string why = journal.health().reason; !why.empty()) {  // the disk is full, or worse
+        unavailable.detail += ": " + why;
+      }
+      return unavailable;
+    }
   }
   return problem(Reason::store_unavailable, "");
 }
@@ -85,7 +90,7 @@ net::Task<Asked<Shard::Started>> Shard::start(input::Submit submit) {
     co_return std::unexpected(asking.reply->error());
   }
   const effect::Reply& reply = **asking.reply;
-  if (auto problem = problem_of(reply)) {
+  if (auto problem = problem_of(reply, commons_.store.journal())) {
     co_return std::unexpected(*std::move(problem));
   }
   co_return Started{.saga = reply.saga, .existing = reply.what == What::existing};
@@ -110,7 +115,7 @@ net::Task<Asked<What>> Shard::ask(SagaId saga, Input input) {
   if (!*asking.reply) {
     co_return std::unexpected(asking.reply->error());
   }
-  if (auto problem = problem_of(**asking.reply)) {
+  if (auto problem = problem_of(**asking.reply, commons_.store.journal())) {
     co_return std::unexpected(*std::move(problem));
   }
   co_return (*asking.reply)->what;
