@@ -18,7 +18,7 @@ Three grades of service, each on a port of its own, because a saga promises each
 coming, and what is not named goes well; `slow:200+lose` does both. Before the effect: slow:MS, busy (429), error
 (500), drop (the connection ends). After it: failed (500), lose (the connection ends). Later, where keys are known: accept:MS (202
 and a callback), poll:MS (202 and a Location). These hold for all requests of the key: refuse (402), and until /heal
-block (409), confused (501), mute (the effect, but never an answer).
+block (402), confused (501), mute (the effect, but never an answer).
 
 Nothing here is written to a disk: the ledger is the one process that is not killed. Python 3.11, no packages.
 
@@ -38,7 +38,7 @@ UNIQUE = ("bill",)  # steps of the naive grade that refuse an order they know
 
 KEY = re.compile(r'^"(sg1-([0-9A-HJKMNP-TV-Z]{26})-([0-9a-z.]+)-([acq])(?:-[0-9A-Za-z_]+)?)"$')
 OP_OF_LETTER = {"a": "action", "c": "undo", "q": "status"}
-UNTIL_HEALED = {"block": 409, "confused": 501, "mute": 200}
+UNTIL_HEALED = {"block": 402, "confused": 501, "mute": 200}
 WORDS = {"slow", "busy", "error", "drop", "failed", "lose", "accept", "poll", "refuse", *UNTIL_HEALED}
 
 # What an answer says to whoever asked (reference 1.9), as far as these services answer.

@@ -60,7 +60,7 @@ class Services(unittest.TestCase):
         self.assertEqual(self.do(undo("honest")), (200, 0))
 
     def test_what_blocks_stops_blocking_when_healed(self):
-        self.assertEqual(self.do(undo("honest", "block"))[0], 409)
+        self.assertEqual(self.do(undo("honest", "block"))[0], 402)
         self.assertEqual(self.do(action("honest", "confused"))[0], 501)
         self.ledger.healed = True
         self.assertEqual(self.do(action("honest", "confused")), (200, 1))

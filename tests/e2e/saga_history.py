@@ -72,6 +72,10 @@ class Story:
         """An effect happens once however often it is asked for: by its key, or because the service refuses a second."""
         return self.definition.grade != "naive" or self.definition.steps[step].unique
 
+    def is_doubled(self, step):
+        """A service that knows no keys was asked twice: the one request may take effect long after the other."""
+        return self.definition.grade == "naive" and len(self.find("request", "action", step)) > 1
+
     def undone_details(self):
         # A naive service answers 404 to an undo of what is not there, and its sagas say undo_404_ok.
         return ("ok", "refused") if self.definition.grade == "naive" else ("ok",)
@@ -172,12 +176,14 @@ def compensated_leaves_nothing(story):
         return
     for step in story.definition.steps.values():
         shown, acted, undone = story.step_state(step.name), story.effects(step.name, "action"), story.effects(step.name, "undo")
-        if shown not in UNTOUCHED | {"refused", "undone", "forgiven"}:
+        # What an operator aborts though nobody knows whether the pivot acted stays unknown.
+        decided = step.kind == "pivot" and shown == "unknown" and story.view["cause"]["reason"] == "operator"
+        if shown not in UNTOUCHED | {"refused", "undone", "forgiven"} and not decided:
             yield f"is compensated and leaves {step.name} {shown}"
         elif shown not in ("undone", "forgiven"):
             if acted or undone:
                 yield f"{step.name} is {shown}, with {acted} effects and {undone} undos"
-        elif story.knows_keys(step.name):
+        elif story.knows_keys(step.name) and not story.is_doubled(step.name):
             if acted != undone:
                 yield f"{step.name} is {shown}, with {acted} effects and {undone} undos"
         elif acted and not undone:
@@ -208,7 +214,7 @@ def no_effect_after_its_undo(story):
     """I6 of a service with a barrier, and for every other the reason why an undo waits for its action."""
     for step in story.definition.steps:
         undone = story.first("answer", "undo", step, story.undone_details())
-        for effect in story.find("effect", "action", step) if undone else ():
+        for effect in story.find("effect", "action", step) if undone and not story.is_doubled(step) else ():
             if effect.at > undone.at:
                 yield f"{step} took effect after its undo was answered"
 

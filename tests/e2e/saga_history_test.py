@@ -117,6 +117,10 @@ class Rules(unittest.TestCase):
         self.holds(compensated(twice, saga="naive-order"))
         self.breaks(compensated(twice), saga_history.at_most_one_effect, saga_history.compensated_leaves_nothing)
         self.breaks(compensated(without(twice, "effect undo reserve;"), saga="naive-order"), saga_history.compensated_leaves_nothing)
+        # Nor that what was asked twice is not done after its undo.
+        self.holds(compensated(twice, "effect action reserve", saga="naive-order"))
+        late = without(COMPENSATED, "effect action reserve;") + "; effect action reserve"
+        self.breaks(compensated(late, saga="naive-order"), saga_history.no_effect_after_its_undo)
         # But not of the step whose service refuses a second: it may not count as refused if it took effect.
         self.breaks(compensated("""
             request action reserve; effect action reserve; answer action reserve ok; request action charge; effect action charge
@@ -189,6 +193,8 @@ class Rules(unittest.TestCase):
         self.breaks(compensated(without(COMPENSATED, "effect undo reserve;")), rule)
         self.breaks(compensated(steps={"charge": "unknown"}), rule)
         self.breaks(compensated(steps={"ship": "done"}), rule)
+        self.breaks(compensated(steps={"ship": "unknown"}), rule)
+        self.holds(compensated(steps={"ship": "unknown"}, cause={"reason": "operator"}))  # who knew that it did not act
         told = compensated(without(COMPENSATED, "effect action reserve;"))
         self.breaks(told, rule)  # undone, and had not been done
 

@@ -36,7 +36,7 @@ DEFINITIONS = {
 
 def file(api, admin, first, store):
     """The configuration: services of the three grades from the port `first` on, and a saga or more for each."""
-    lines = [f"admin: {{ listen: 127.0.0.1:{admin} }}", f"api: {{ listen: 127.0.0.1:{api} }}",
+    lines = [f"admin: {{ listen: 127.0.0.1:{admin} }}", f"api: {{ listen: 127.0.0.1:{api}, hosts: [a.example] }}",
              f'stores: {{ journal: "sqlite:{store}" }}', "services:"]
     lines += [f'  {grade}: {{ url: "http://127.0.0.1:{first + index}" }}'
               for index, grade in enumerate(("honest", "barrier", "naive"))]

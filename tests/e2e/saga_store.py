@@ -20,7 +20,7 @@ PADDING = "x" * 8192
 
 def config(store, api=API, admin=ADMIN):
     return f"""admin: {{ listen: 127.0.0.1:{admin} }}
-api: {{ listen: 127.0.0.1:{api} }}
+api: {{ listen: 127.0.0.1:{api}, hosts: [a.example] }}
 stores: {{ journal: "sqlite:{store}" }}
 services:
   service: {{ url: "http://127.0.0.1:{SERVICE}" }}
