@@ -98,7 +98,7 @@ Result<> Worker::open_missing(const Runtime& runtime) {
     // A gateway that moves to another address is opened under a key of its own until commit.
     const std::string key = known == serving_.end() ? gateway->name : gateway->name + "@" + gateway->listen;
     Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(
-                        caller_, view_of(runtime, gateway, table),
+                        caller_, gateway::make_view(gateway, table, index_, sagas_),
                         Random(seed_ ^ std::hash<std::string>{}(gateway->name)), access_log_),
                     .server = nullptr,
                     .listen = gateway->listen};
@@ -130,7 +130,7 @@ void Worker::commit(const std::shared_ptr<const Runtime>& runtime) {
       }
       Serving serving = std::move(found->second);
       serving_.erase(found);
-      serving.handler->set_view(view_of(*runtime, gateway, table));
+      serving.handler->set_view(gateway::make_view(gateway, table, index_, sagas_));
       serving.server->set_limits(to_server_limits(gateway->limits));
       next.emplace(gateway->name, std::move(serving));
     }
@@ -160,21 +160,6 @@ std::shared_ptr<const call::ServiceTable> Worker::table_of(const Runtime& runtim
     table->add({service, instances, &service->metrics().of(index_)});
   }
   return table;
-}
-
-std::shared_ptr<const gateway::GatewayView> Worker::view_of(
-    const Runtime&, const std::shared_ptr<const gateway::CompiledGateway>& gateway,
-    const std::shared_ptr<const call::ServiceTable>& table) const {
-  auto view = std::make_shared<gateway::GatewayView>();
-  view->gateway = gateway;
-  view->services = table;
-  view->worker = index_;
-  view->sagas = sagas_;
-  for (const gateway::GatewayRoute& route : gateway->routes) {
-    const auto* const proxy = std::get_if<gateway::ProxyAction>(&route.action);
-    view->proxied.push_back(proxy == nullptr ? nullptr : table->find(proxy->service));
-  }
-  return view;
 }
 
 net::Task<> Worker::retire(Serving serving) { co_await serving.server->drain(loop_->now() + kRetireGrace); }

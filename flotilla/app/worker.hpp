@@ -59,9 +59,6 @@ class Worker {
   // Runs `function` on the worker's loop and waits for it.
   void run(std::move_only_function<void()> function);
   Result<> open_missing(const Runtime& runtime);
-  std::shared_ptr<const gateway::GatewayView> view_of(
-      const Runtime& runtime, const std::shared_ptr<const gateway::CompiledGateway>& gateway,
-      const std::shared_ptr<const call::ServiceTable>& table) const;
   std::shared_ptr<const call::ServiceTable> table_of(const Runtime& runtime);
   net::Task<> drain_all(Duration grace, std::function<void()> done);
   net::Task<> retire(Serving serving);

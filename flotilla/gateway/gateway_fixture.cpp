@@ -28,11 +28,7 @@ Rig::Rig(Setup setup) {
   }
   auto gateway = compile_gateway(config, setup.named, trusted, 1, nullptr);
   FLOTILLA_ASSERT(gateway.has_value());
-  view_ = std::make_shared<GatewayView>();
-  view_->gateway = *gateway;
-  view_->services = table;
-  view_->sagas = setup.sagas;
-  view_->proxied = {table->find(ServiceName("backend"))};
+  view_ = make_view(*gateway, table, 0, setup.sagas);
   caller_ = std::make_unique<call::Caller>(*loop_, *resolver_, 0, 1);
   handler_ = std::make_unique<GatewayHandler>(*caller_, view_, Random(1), setup.access_log);
   http::ServerLimits limits;

@@ -127,4 +127,21 @@ Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConf
                       .trusted = trusted});
 }
 
+std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> gateway,
+                                       std::shared_ptr<const call::ServiceTable> services,
+                                       std::uint32_t worker, saga::Sagas* sagas) {
+  auto view = std::make_shared<GatewayView>();
+  view->routes.reserve(gateway->routes.size());
+  for (const GatewayRoute& route : gateway->routes) {
+    const auto* const proxy = std::get_if<ProxyAction>(&route.action);
+    view->routes.push_back(
+        {proxy == nullptr ? nullptr : services->find(proxy->service), &route.metrics->of(worker)});
+  }
+  view->gateway = std::move(gateway);
+  view->services = std::move(services);
+  view->worker = worker;
+  view->sagas = sagas;
+  return view;
+}
+
 }  // namespace flotilla::gateway

@@ -100,12 +100,24 @@ struct Named {
                                                                              std::uint32_t workers,
                                                                              const CompiledGateway* old);
 
+// What a worker needs of a route on every request, side by side: with very many routes each of these was a
+// walk over cold memory.
+struct RouteOnWorker {
+  call::WorkerService* proxied = nullptr;  // the service of a proxy action
+  RouteCounters* counters = nullptr;
+};
+
 struct GatewayView {
   std::shared_ptr<const CompiledGateway> gateway;
   std::shared_ptr<const call::ServiceTable> services;
-  std::vector<call::WorkerService*> proxied;  // by route: the service of a proxy action, else nullptr
+  std::vector<RouteOnWorker> routes;  // by the router's index
   std::uint32_t worker = 0;
   saga::Sagas* sagas = nullptr;  // outlives the view; nullptr only where no route runs a saga
 };
+
+// The view of one worker. Every service that a proxy action names is in `services`.
+[[nodiscard]] std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> gateway,
+                                                     std::shared_ptr<const call::ServiceTable> services,
+                                                     std::uint32_t worker, saga::Sagas* sagas);
 
 }  // namespace flotilla::gateway

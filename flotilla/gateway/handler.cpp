@@ -131,7 +131,8 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
   }
   const GatewayRoute& route = gateway.routes[result.route];
   log.routed(route.name, trace);
-  Counted counted(exchange, route.metrics->of(view->worker));
+  const RouteOnWorker& here = view->routes[result.route];
+  Counted counted(exchange, *here.counters);
   const RequestContext request{.exchange = exchange,
                                .log = log,
                                .caller = caller_,
@@ -144,7 +145,7 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
                                .trace = trace,
                                .tracestate = tracestate};
   if (const auto* const action = std::get_if<ProxyAction>(&route.action)) {
-    co_await proxy(request, *action, *view->proxied[result.route]);
+    co_await proxy(request, *action, *here.proxied);
   } else if (const auto* const composed = std::get_if<ComposeAction>(&route.action)) {
     co_await compose(request, *composed);
   } else if (const auto* const started = std::get_if<SagaAction>(&route.action)) {
