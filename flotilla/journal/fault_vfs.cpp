@@ -24,6 +24,7 @@ sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<File*>(file)->r
 const std::string& path_of(sqlite3_file* file) { return *reinterpret_cast<File*>(file)->path; }
 
 int close_file(sqlite3_file* file) {
+  FaultVfs::get().closed(path_of(file), file);
   const int code = real(file)->pMethods->xClose(real(file));
   delete reinterpret_cast<File*>(file)->path;
   return code;
@@ -40,7 +41,7 @@ int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
   const int code = FaultVfs::get().before_truncate(path_of(file), static_cast<std::uint64_t>(size));
   return code != SQLITE_OK ? code : real(file)->pMethods->xTruncate(real(file), size);
 }
-int sync_file(sqlite3_file* file, int) { return FaultVfs::get().before_sync(path_of(file)); }
+int sync_file(sqlite3_file* file, int) { return FaultVfs::get().before_sync(path_of(file), file); }
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
   return real(file)->pMethods->xFileSize(real(file), size);
 }
@@ -75,7 +76,7 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* out, int flags, int*
   const int code = real_vfs->xOpen(real_vfs, name, file->real, flags, out_flags);
   if (code == SQLITE_OK) {
     file->path = new std::string(name == nullptr ? "" : name);
-    FaultVfs::get().opened(*file->path);
+    FaultVfs::get().opened(*file->path, out);
     file->base.pMethods = &kMethods;
   }
   return code;
@@ -143,12 +144,21 @@ bool FaultVfs::cut() {
   return *operations_left_ == 0;
 }
 
-void FaultVfs::opened(const std::string& path) {
+void FaultVfs::opened(const std::string& path, const void* handle) {
   const std::lock_guard lock(mutex_);
   const auto [entry, fresh] = files_.try_emplace(path);
   if (fresh) {
     std::ifstream file(path, std::ios::binary);
     entry->second.durable.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  entry->second.handles.insert(handle);
+}
+
+void FaultVfs::closed(const std::string& path, const void* handle) {
+  const std::lock_guard lock(mutex_);
+  if (const auto entry = files_.find(path); entry != files_.end()) {
+    entry->second.handles.erase(handle);
+    entry->second.untold.erase(handle);
   }
 }
 
@@ -181,7 +191,7 @@ int FaultVfs::before_truncate(const std::string& path, std::uint64_t size) {
   return SQLITE_OK;
 }
 
-int FaultVfs::before_sync(const std::string& path) {
+int FaultVfs::before_sync(const std::string& path, const void* handle) {
   const std::lock_guard lock(mutex_);
   if (cut()) {
     return SQLITE_IOERR_FSYNC;
@@ -191,6 +201,11 @@ int FaultVfs::before_sync(const std::string& path) {
   if (syncs_left_ && (*syncs_left_)-- == 0) {
     syncs_left_.reset();
     image.pending.clear();
+    image.untold = image.handles;
+    image.untold.erase(handle);
+    return SQLITE_IOERR_FSYNC;
+  }
+  if (image.untold.erase(handle) > 0) {
     return SQLITE_IOERR_FSYNC;
   }
   for (const Write& write : image.pending) {

@@ -1,15 +1,17 @@
 // A disk that fails when a test says so: SQLite's own file system with a shim in between. Tests only.
 //
 // It knows, for every file, what is surely on disk (synced) and what was written since. A power cut keeps the
-// first and any part of the second. A failed sync behaves as Linux does: what was to be synced is forgotten,
-// and the next sync succeeds without it.
-// Ownership: one for the process, registered under kName. Threads: any. Limits: keeps copies of whole files.
+// first and any part of the second. A failed sync behaves as Linux does (4.13 and later): what was to be
+// synced is forgotten; everyone who has the file open then is told once, at their next sync; the sync after
+// that succeeds without it. Ownership: one for the process, registered under kName. Threads: any. Limits:
+// keeps copies of whole files.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,12 +40,13 @@ class FaultVfs {
   [[nodiscard]] std::uint64_t syncs();
 
   // For the shim itself.
-  void opened(const std::string& path);
+  void opened(const std::string& path, const void* handle);
+  void closed(const std::string& path, const void* handle);
   void removed(const std::string& path);
   // SQLITE_OK, or what the operation fails with; the caller then does not carry it out.
   int before_write(const std::string& path, std::string_view bytes, std::uint64_t offset);
   int before_truncate(const std::string& path, std::uint64_t size);
-  int before_sync(const std::string& path);
+  int before_sync(const std::string& path, const void* handle);
 
  private:
   struct Write {
@@ -54,6 +57,8 @@ class FaultVfs {
   struct Image {
     std::string durable;
     std::vector<Write> pending;
+    std::set<const void*> handles;  // that have it open
+    std::set<const void*> untold;   // of them, those that have not heard of a failed sync yet
   };
   bool cut();  // with the mutex held: counts an operation
 
