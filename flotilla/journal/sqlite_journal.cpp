@@ -210,29 +210,23 @@ void SqliteJournal::do_append(Batch batch, Done<AppendResult> done) {
       metrics_.queue_batches.add();
       metrics_.queue_bytes.add(bytes);
       queue_.push_back({std::move(batch), std::move(done), bytes});
+      wake_.notify_one();
+      return;
     }
   }
-  if (refusal) {
-    done(std::unexpected(std::move(*refusal)));
-  } else {
-    wake_.notify_one();
-  }
+  done(std::unexpected(*std::move(refusal)));
 }
 
 void SqliteJournal::add_job(Job job) {
-  bool taken = false;
   {
     const std::lock_guard lock(mutex_);
-    taken = jobs_.size() < kMaxJobs && !stopping_;
-    if (taken) {
+    if (jobs_.size() < kMaxJobs && !stopping_) {
       jobs_.push_back(std::move(job));
+      wake_.notify_one();
+      return;
     }
   }
-  if (taken) {
-    wake_.notify_one();
-  } else {
-    job.done(fail(Errc::limit, "too much maintenance waits for the journal"));
-  }
+  job.done(fail(Errc::limit, "too much maintenance waits for the journal"));
 }
 
 template <class T, class Ask>

@@ -257,7 +257,7 @@ Result<std::optional<Holder>> SqliteReader::find(const std::string& scope, const
     std::ranges::copy(rows.bytes(1).substr(0, found->hash.size()),
                       reinterpret_cast<char*>(found->hash.data()));
   }
-  return finish(std::move(found));
+  return finish(found);
 }
 
 Result<std::optional<Snapshot>> SqliteReader::snapshot(StreamId stream, std::uint64_t fold) {

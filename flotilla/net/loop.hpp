@@ -15,11 +15,11 @@
 #include <span>
 #include <vector>
 
+#include <sys/epoll.h>
+
 #include "flotilla/base/error.hpp"
 #include "flotilla/base/time.hpp"
 #include "flotilla/net/core/timer_wheel.hpp"
-
-struct epoll_event;
 
 namespace flotilla::net {
 

@@ -108,10 +108,11 @@ Kind<LocksDraft> locks() {
                                                               : std::nullopt;
             }
             auto list = keys.read(node, problems);
-            if (list) {
-              draft.keys = *std::move(list);
+            if (!list) {
+              return std::nullopt;
             }
-            return list ? std::optional(std::move(draft)) : std::nullopt;
+            draft.keys = std::move(*list);
+            return draft;
           },
           .reference = [](const std::string& prefix) { return locks_spec().reference(prefix); }};
 }

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,6 +48,10 @@ using DefinitionHash = Strong<struct DefinitionHashTag, std::string>;
 // The position of a step in Definition::steps, below kMaxSteps.
 using StepIndex = std::uint8_t;
 using StepSet = std::bitset<kMaxSteps>;
+// The first `count` of them; at most kMaxSteps.
+[[nodiscard]] constexpr auto step_indices(std::size_t count) noexcept {
+  return std::views::iota(StepIndex{0}, static_cast<StepIndex>(count));
+}
 
 enum class StepKind : std::uint8_t {
   compensatable,  // can be undone, or says why it need not be

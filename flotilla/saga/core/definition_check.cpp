@@ -38,7 +38,7 @@ class Checker {
       link_steps(draft_.steps, saga_, faults_);
     }
     if (faults_.empty()) {
-      for (StepIndex i = 0; i < draft_.steps.size(); ++i) {
+      for (const StepIndex i : step_indices(draft_.steps.size())) {
         complete_step(draft_.steps[i], i, saga_, known_, faults_);
       }
       input_and_times();

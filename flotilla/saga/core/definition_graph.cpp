@@ -13,7 +13,7 @@ class Linker {
       : drafts_(drafts), into_(into), faults_(faults) {}
 
   void run() {
-    for (StepIndex i = 0; i < drafts_.size(); ++i) {
+    for (const StepIndex i : step_indices(drafts_.size())) {
       link(i);
     }
     close();
@@ -21,7 +21,7 @@ class Linker {
       return;  // what is before and after what means nothing then
     }
     find_pivot();
-    for (StepIndex i = 0; i < drafts_.size(); ++i) {
+    for (const StepIndex i : step_indices(drafts_.size())) {
       check_side(i);
     }
   }
@@ -50,7 +50,7 @@ class Linker {
         }
       }
     }
-    for (StepIndex other = 0; other < drafts_.size(); ++other) {
+    for (const StepIndex other : step_indices(drafts_.size())) {
       if (step.after.test(other)) {
         into_.steps[other].before.set(i);
       }
@@ -65,15 +65,15 @@ class Linker {
     for (Step& step : into_.steps) {
       step.ancestors = step.after;
     }
-    for (StepIndex via = 0; via < into_.steps.size(); ++via) {
+    for (const StepIndex via : step_indices(into_.steps.size())) {
       for (Step& step : into_.steps) {
         if (step.ancestors.test(via)) {
           step.ancestors |= into_.steps[via].ancestors;
         }
       }
     }
-    for (StepIndex i = 0; i < into_.steps.size(); ++i) {
-      for (StepIndex other = 0; other < into_.steps.size(); ++other) {
+    for (const StepIndex i : step_indices(into_.steps.size())) {
+      for (const StepIndex other : step_indices(into_.steps.size())) {
         if (into_.steps[other].ancestors.test(i)) {
           into_.steps[i].descendants.set(other);
         }
@@ -105,7 +105,7 @@ class Linker {
     std::array<StepIndex, kMaxSteps> from{};
     StepSet seen;
     for (std::size_t i = 0; !seen.test(first); ++i) {
-      for (StepIndex next = 0; next < into_.steps.size(); ++next) {
+      for (const StepIndex next : step_indices(into_.steps.size())) {
         if (into_.steps[reached[i]].after.test(next) && !seen.test(next)) {
           seen.set(next);
           from[next] = reached[i];
@@ -127,7 +127,7 @@ class Linker {
   }
 
   void find_pivot() {
-    for (StepIndex i = 0; i < drafts_.size(); ++i) {
+    for (const StepIndex i : step_indices(drafts_.size())) {
       if (into_.steps[i].kind != StepKind::pivot) {
         continue;
       }

@@ -117,11 +117,8 @@ void Engine::handle(Life& life, AskParent& in) {
   if (at == At::undoing || state.phase == Phase::compensated) {
     effects_.emplace_back(
         effect::Tell{UndoChild{.parent = in.parent, .child = in.child, .key = std::move(key)}});
-  } else if (at == At::done && (state.phase == Phase::committed || state.phase == Phase::completed ||
-                                state.phase == Phase::failed)) {
-    effects_.emplace_back(
-        effect::Tell{ReleaseChild{.parent = in.parent, .child = in.child, .key = std::move(key)}});
-  } else if (state.phase == Phase::failed) {
+  } else if (state.phase == Phase::failed ||
+             (at == At::done && (state.phase == Phase::committed || state.phase == Phase::completed))) {
     effects_.emplace_back(
         effect::Tell{ReleaseChild{.parent = in.parent, .child = in.child, .key = std::move(key)}});
   }

@@ -155,11 +155,10 @@ void World::operate(SagaId saga, bool to_heal) {
   if (why.reason == SuspendReason::pivot_unknown || why.reason == SuspendReason::step_unknown) {
     const bool stands = count.effects > count.undone || state.phase == Phase::committed;
     act.verb = stands ? Verb::set_result : to_heal ? Verb::abort : Verb::retry;
-  } else if (why.reason == SuspendReason::config &&
-             std::holds_alternative<NestedSaga>(state.definition->steps[why.step].action)) {
-    act.verb = Verb::set_result;  // the nested saga failed for good
-  } else if (why.reason == SuspendReason::step_refused) {
-    act.verb = Verb::set_result;
+  } else if (why.reason == SuspendReason::step_refused ||
+             (why.reason == SuspendReason::config &&
+              std::holds_alternative<NestedSaga>(state.definition->steps[why.step].action))) {
+    act.verb = Verb::set_result;  // refused after the pivot, or the nested saga failed for good
   } else if (why.reason == SuspendReason::undo_blocked) {
     act.verb = random_.below(2) == 0 ? Verb::forgive : Verb::retry;
   }
