@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -19,13 +18,17 @@
 #include <unordered_map>
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../loopback.hpp"
+
 namespace {
+
+using flotilla::bench::listen_on;
+using flotilla::bench::parse;
 
 using Clock = std::chrono::steady_clock;
 
@@ -40,12 +43,6 @@ struct Due {
   std::uint64_t id;
 };
 
-int parse(const char* text, int fallback) {
-  int value = fallback;
-  std::from_chars(text, text + std::strlen(text), value);
-  return value;
-}
-
 std::string make_answer(int body_bytes) {
   std::string body = R"({"id":"42","name":"Ada Lovelace","status":"active","note":")";
   constexpr std::string_view kEnd = "\"}";
@@ -56,22 +53,6 @@ std::string make_answer(int body_bytes) {
   body += kEnd;
   return "HTTP/1.1 200 OK\r\nServer: backend\r\nContent-Type: application/json\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-int listen_on(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || listen(fd, 4096) != 0) {
-    std::perror("bench_backend: cannot listen");
-    return -1;
-  }
-  return fd;
 }
 
 class Server {

@@ -6,7 +6,6 @@
 //
 // Right only for the benchmark: messages that fit one segment, one request at a time per connection.
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -20,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../loopback.hpp"
+
 namespace {
 
 struct Peer {
@@ -28,25 +29,10 @@ struct Peer {
   Peer* other = nullptr;  // whom this request or answer is for; null while idle
 };
 
-sockaddr_in loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-int stream_socket(bool blocking) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), 0);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return fd;
-}
-
 class Relay {
  public:
-  Relay(int listener, int backend_port) : listener_(listener), backend_(loopback(backend_port)) {
+  Relay(int listener, int backend_port)
+      : listener_(listener), backend_(flotilla::bench::loopback(backend_port)) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
@@ -90,7 +76,9 @@ class Relay {
       idle_.pop_back();
       return peer;
     }
-    const int fd = stream_socket(true);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(fd, reinterpret_cast<const sockaddr*>(&backend_), sizeof backend_) != 0) {
       close(fd);
       return nullptr;
@@ -139,12 +127,6 @@ class Relay {
   std::array<char, 65536> buffer_{};
 };
 
-int parse(const char* text) {
-  int value = 0;
-  std::from_chars(text, text + std::strlen(text), value);
-  return value;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,12 +134,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s PORT BACKEND_PORT\n", argv[0]);
     return 2;
   }
-  const int listener = stream_socket(false);
-  const sockaddr_in address = loopback(parse(argv[1]));
-  if (bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listener, 4096) != 0) {
-    std::perror("bench_relay: cannot listen");
+  const int listener = flotilla::bench::listen_on(flotilla::bench::parse(argv[1], 0));
+  if (listener < 0) {
     return 1;
   }
-  Relay(listener, parse(argv[2])).run();
+  Relay(listener, flotilla::bench::parse(argv[2], 0)).run();
 }
