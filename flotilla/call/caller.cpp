@@ -308,6 +308,11 @@ net::Task<> Caller::attempt(CallState& state, Answer& answer) {
     }
     upstream = std::move(*connected);
   }
+  if (!state.outgoing.wanted()) {
+    answer.value = Refusal{
+        .reason = Reason::conflict, .policy = "caller", .detail = "it was withdrawn before it was sent"};
+    co_return;  // the attempt counts as cancelled
+  }
   upstream.channel().set_deadline(deadline);
   const auto got = co_await exchange(state, *attempt.instance, upstream, deadline);
   if (!got && state.outgoing.gave_up) {

@@ -32,6 +32,10 @@ class Outgoing {
   // Appends the whole request head for this attempt.
   virtual void append_head(std::string& out, const AttemptInfo& attempt) = 0;
 
+  // Asked when every wait of an attempt is over (for a slot, a name, a connection), before its first byte
+  // leaves. False: nothing is sent, and the call ends as refused with nothing done.
+  [[nodiscard]] virtual bool wanted() const { return true; }
+
   // Sends the rest of a body that is still arriving (when `streams`), in the framing of the head. False
   // when it cannot be completed: the request to the service is then broken off.
   [[nodiscard]] virtual net::Task<bool> stream_body(net::Channel& to) = 0;

@@ -20,7 +20,8 @@ constexpr std::string_view kProblems[] = {"key-reused", "outstanding"};
 
 class SagaRequest final : public call::Outgoing {
  public:
-  SagaRequest(const effect::Send& send, std::string_view callback) : send_(send), callback_(callback) {
+  SagaRequest(const effect::Send& send, std::string_view callback, const std::function<bool()>& wanted)
+      : send_(send), callback_(callback), wanted_(wanted) {
     method = http::method_from(send.request->method);
     idempotency_key = true;
     body = send.request->body;
@@ -51,6 +52,7 @@ class SagaRequest final : public call::Outgoing {
     fmt::format_to(std::back_inserter(out), "X-Request-Timeout-Ms: {}\r\n\r\n",
                    std::max(to_millis(attempt.remaining), std::int64_t{1}));
   }
+  [[nodiscard]] bool wanted() const override { return wanted_(); }
   [[nodiscard]] net::Task<bool> stream_body(net::Channel&) override { co_return true; }
   [[nodiscard]] std::string stale_key() const override { return {}; }
 
@@ -60,6 +62,7 @@ class SagaRequest final : public call::Outgoing {
  private:
   const effect::Send& send_;
   std::string_view callback_;
+  const std::function<bool()>& wanted_;
   std::string path_prefix_;
 };
 
@@ -148,14 +151,15 @@ net::Task<bool> read_body(net::Loop& loop, call::LiveAnswer& live, Instant deadl
 }  // namespace
 
 net::Task<input::Answer> attempt(net::Loop& loop, call::Caller& caller, const call::ServiceTable& services,
-                                 const effect::Send& send, std::string_view callback) {
+                                 const effect::Send& send, std::string_view callback,
+                                 std::function<bool()> wanted) {
   input::Answer answer{.saga = send.saga, .token = send.token};
   call::WorkerService* const service = services.find(ServiceName(send.request->service));
   if (service == nullptr) {
     answer.head.kind = AnswerHead::Kind::not_sent;
     co_return answer;
   }
-  SagaRequest request(send, callback);
+  SagaRequest request(send, callback, wanted);
   const Instant deadline = saturating_add(loop.now(), send.timeout);
   call::Answer called;
   co_await caller.once(*service, request, deadline, called);

@@ -9,6 +9,7 @@
 // follows.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -19,9 +20,10 @@ namespace flotilla::saga {
 
 // Sends, and gives what engine.hpp wants to hear of it. A service that the file does not know any more was
 // not reached. `callback`: where the service may report the end of what it answers 202; empty: nowhere.
+// `wanted` is asked on the loop when every wait is over, before the first byte leaves; false: held back.
 [[nodiscard]] net::Task<input::Answer> attempt(net::Loop& loop, call::Caller& caller,
                                                const call::ServiceTable& services, const effect::Send& send,
-                                               std::string_view callback);
+                                               std::string_view callback, std::function<bool()> wanted);
 
 // The header Retry-After: whole seconds, or a date of RFC 9110 (then the difference to `now`, at least 0).
 [[nodiscard]] std::optional<Duration> read_retry_after(std::string_view value, WallTime now) noexcept;

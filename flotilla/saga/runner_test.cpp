@@ -44,6 +44,8 @@ SagaBuilder order() {
                        .result("{shipment: .steps.ship.id}"));
 }
 
+constexpr std::uint32_t kSlots = 16;
+
 class RunnerTest : public testing::Test {
  protected:
   explicit RunnerTest(std::uint32_t workers = 2) {
@@ -51,6 +53,7 @@ class RunnerTest : public testing::Test {
     config.name = ServiceName("shop");
     config.urls = {{"127.0.0.1", services.port(), ""}};
     config.circuit_breaker.emplace();
+    config.bulkhead = resilience::BulkheadConfig{.concurrent = kSlots, .queue = 100, .wait = kPatience};
     service = std::move(*call::Service::create(config, workers, net::monotonic_now(), 1, nullptr));
     for (std::uint32_t i = 0; i < workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(i, service));
@@ -99,6 +102,21 @@ class RunnerTest : public testing::Test {
         return;
       }
       ASSERT_LT(net::monotonic_now(), until) << json::write(view->body);
+    }
+  }
+
+  // Until all workers together have counted that much.
+  void wait_for_count(std::uint64_t least, std::uint64_t (*count)(const call::ServiceCounters&)) {
+    const auto sum = [&] {
+      std::uint64_t all = 0;
+      for (const call::ServiceCounters& each : service->metrics().shards()) {
+        all += count(each);
+      }
+      return all;
+    };
+    for (const auto until = net::monotonic_now() + kPatience; sum() < least;) {
+      ASSERT_LT(net::monotonic_now(), until);
+      std::this_thread::yield();
     }
   }
 
@@ -197,17 +215,9 @@ TEST_F(RunnerTest, AnOpenBreakerParksItWithoutSpendingAttempts) {
   ASSERT_TRUE(parked) << parked.error().detail;
   EXPECT_EQ(parked->saga.state, "running");
   // Far more often than the six attempts it has.
-  const auto refused = [&] {
-    std::uint64_t all = 0;
-    for (const call::ServiceCounters& each : service->metrics().shards()) {
-      all += each.refusals[static_cast<std::size_t>(Reason::circuit_open)].read();
-    }
-    return all;
-  };
-  for (const auto until = net::monotonic_now() + kPatience; refused() < 12;) {
-    ASSERT_LT(net::monotonic_now(), until);
-    std::this_thread::yield();
-  }
+  wait_for_count(12, [](const call::ServiceCounters& each) {
+    return each.refusals[static_cast<std::size_t>(Reason::circuit_open)].read();
+  });
   EXPECT_EQ(json::write(show(parked->saga.id)->body["steps"][0]["attempts"]), "0");
   service->breaker()->close(net::monotonic_now());
   wait_for_state(parked->saga.id, "completed");
@@ -265,6 +275,23 @@ TEST_F(RunnerTest, SendsNoActionThatWaitedForItsTurnWhenTheSagaHasAborted) {
     sent.emplace(*request.headers.get("Saga-Id"));
   }
   EXPECT_LT(sent.size(), sagas.size());
+}
+
+TEST_F(RunnerTest, SendsNoActionThatWaitedForASlotWhenTheSagaHasAborted) {
+  open({built(order())});
+  std::vector<resilience::BulkheadSlot> taken(kSlots);
+  for (resilience::BulkheadSlot& slot : taken) {
+    slot = service->bulkhead()->try_enter();
+    ASSERT_TRUE(slot);
+  }
+  const auto begun = start("", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(begun) << begun.error().detail;
+  wait_for_count(1, [](const call::ServiceCounters& each) { return each.bulkhead_waited.read(); });
+  ASSERT_TRUE(client.ask<Asked<CancelResult>>(
+      [&] { return runner->cancel({.saga = begun->saga.id, .who = "ops", .why = "test"}); }));
+  taken.clear();
+  wait_for_state(begun->saga.id, "compensated");
+  EXPECT_TRUE(services.got("POST /reservations").empty());
 }
 
 TEST_F(RunnerTest, OneHolderAtATime) {

@@ -141,18 +141,12 @@ net::Task<> Shard::send(effect::Send send) {
     if (draining_ || stopped_) {
       co_return;
     }
-    if (!is_wanted(send)) {
-      input::Answer unsent{.saga = send.saga, .token = send.token, .held_back = true};
-      unsent.head.kind = AnswerHead::Kind::not_sent;
-      feed(std::move(unsent));
-      co_return;
-    }
   }
   counters_of(send.saga).sent[static_cast<std::size_t>(send.op)].add();
   ++sending_;
   const auto services = host_.services();
-  input::Answer answer =
-      co_await attempt(*host_.loop, *host_.caller, *services, send, commons_.callback_base);
+  input::Answer answer = co_await attempt(*host_.loop, *host_.caller, *services, send, commons_.callback_base,
+                                          [this, &send] { return is_wanted(send); });
   --sending_;
   idle_.set();
   if (answer.held_back) {
