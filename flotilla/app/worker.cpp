@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/log.hpp"
+#include "flotilla/saga/attempt.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -191,7 +192,8 @@ net::Task<> Worker::sweep_forever() {
 }
 
 saga::ShardHost Worker::saga_host() {
-  return {.loop = loop_.get(), .caller = &caller_, .services = [this] { return table_; }};
+  return {.loop = loop_.get(),
+          .carrier = std::make_shared<saga::CallCarrier>(*loop_, caller_, [this] { return table_; })};
 }
 
 const http::ServerCounters* Worker::counters(const std::string& gateway) const {

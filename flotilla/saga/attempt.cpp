@@ -150,25 +150,25 @@ net::Task<bool> read_body(net::Loop& loop, call::LiveAnswer& live, Instant deadl
 
 }  // namespace
 
-net::Task<input::Answer> attempt(net::Loop& loop, call::Caller& caller, const call::ServiceTable& services,
-                                 const effect::Send& send, std::string_view callback,
-                                 std::function<bool()> wanted) {
+net::Task<input::Answer> CallCarrier::carry(const effect::Send& send, std::string_view callback,
+                                            std::function<bool()> wanted) {
+  const std::shared_ptr<const call::ServiceTable> services = services_();
   input::Answer answer{.saga = send.saga, .token = send.token};
-  call::WorkerService* const service = services.find(ServiceName(send.request->service));
+  call::WorkerService* const service = services->find(ServiceName(send.request->service));
   if (service == nullptr) {
     answer.head.kind = AnswerHead::Kind::not_sent;
     co_return answer;
   }
   SagaRequest request(send, callback, wanted);
-  const Instant deadline = saturating_add(loop.now(), send.timeout);
+  const Instant deadline = saturating_add(loop_.now(), send.timeout);
   call::Answer called;
-  co_await caller.once(*service, request, deadline, called);
+  co_await caller_.once(*service, request, deadline, called);
   call::LiveAnswer* const live = called.live();
   if (live == nullptr) {
     co_return of_refusal(send, *called.refusal());
   }
   Hints hints = read_head(live->head(), request.path_prefix(), answer.head);
-  if (!co_await read_body(loop, *live, deadline, answer.body)) {
+  if (!co_await read_body(loop_, *live, deadline, answer.body)) {
     answer.head = {.kind = AnswerHead::Kind::lost};
     answer.body.clear();
     co_return answer;

@@ -18,6 +18,7 @@
 #include "flotilla/http/api_server.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/net/scope.hpp"
+#include "flotilla/saga/attempt.hpp"
 #include "flotilla/saga/shard.hpp"
 
 namespace flotilla::saga::test {
@@ -151,7 +152,8 @@ class Worker {
     });
   }
   [[nodiscard]] ShardHost host() {
-    return {.loop = &thread_.loop(), .caller = caller_.get(), .services = [this] { return table_; }};
+    return {.loop = &thread_.loop(),
+            .carrier = std::make_shared<CallCarrier>(thread_.loop(), *caller_, [this] { return table_; })};
   }
   [[nodiscard]] LoopThread& thread() { return thread_; }
 

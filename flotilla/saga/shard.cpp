@@ -5,7 +5,6 @@
 
 #include "flotilla/base/log.hpp"
 #include "flotilla/net/clock.hpp"
-#include "flotilla/saga/attempt.hpp"
 #include "flotilla/saga/core/report.hpp"
 #include "flotilla/saga/shard_waiting.hpp"
 
@@ -144,9 +143,8 @@ net::Task<> Shard::send(effect::Send send) {
   }
   counters_of(send.saga).sent[static_cast<std::size_t>(send.op)].add();
   ++sending_;
-  const auto services = host_.services();
-  input::Answer answer = co_await attempt(*host_.loop, *host_.caller, *services, send, commons_.callback_base,
-                                          [this, &send] { return is_wanted(send); });
+  input::Answer answer =
+      co_await host_.carrier->carry(send, commons_.callback_base, [this, &send] { return is_wanted(send); });
   --sending_;
   idle_.set();
   if (answer.held_back) {

@@ -2,7 +2,7 @@
 //
 // For: runner.hpp, which has one for each worker and hands requests and inputs over. A saga belongs to the
 // shard that shard_of() names, for as long as the process runs.
-// Appends go to the journal, requests through the worker's Caller, waits on its timers. What the journal has
+// Appends go to the journal, requests through the worker's Carrier, waits on its timers. What the journal has
 // not confirmed has not happened: an append that failed makes the engine drop the saga and read it again.
 // Ownership: owned by the runner, made and destroyed on its loop; destroying it ends every wait and request
 // under way, as a crash would. Threads: its loop's, but for ShardCommons.
@@ -17,8 +17,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "flotilla/call/caller.hpp"
 #include "flotilla/net/scope.hpp"
+#include "flotilla/saga/carrier.hpp"
 #include "flotilla/saga/core/engine.hpp"
 #include "flotilla/saga/saga_metrics.hpp"
 #include "flotilla/saga/saga_store.hpp"
@@ -31,8 +31,7 @@ namespace flotilla::saga {
 // What a worker lends. Used on its loop only.
 struct ShardHost {
   net::Loop* loop = nullptr;
-  call::Caller* caller = nullptr;
-  std::function<std::shared_ptr<const call::ServiceTable>()> services;  // of the configuration of this moment
+  std::shared_ptr<Carrier> carrier;
 };
 
 // What the shards of a process share.

@@ -18,6 +18,9 @@ constexpr Duration kSlowInquiry = std::chrono::seconds(60);
 const Step& step_of(const Life& life, const Run& run) { return life.state.definition->steps[run.step]; }
 
 std::string describe_answer(const AnswerHead& head) {
+  if (!head.note.empty()) {
+    return head.note;
+  }
   switch (head.kind) {
     case AnswerHead::Kind::not_sent:
       return "not sent";

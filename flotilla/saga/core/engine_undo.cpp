@@ -4,6 +4,14 @@
 #include "flotilla/saga/core/engine.hpp"
 
 namespace flotilla::saga {
+namespace {
+
+// " 409", or in the words of who answered.
+std::string words_of(const AnswerHead& head) {
+  return head.note.empty() ? fmt::format(" {}", head.status) : ": " + head.note;
+}
+
+}  // namespace
 
 void Engine::on_undo(Life& life, Run& run, const AnswerHead& head, const Judgement& judged) {
   switch (judged.verdict) {
@@ -18,7 +26,8 @@ void Engine::on_undo(Life& life, Run& run, const AnswerHead& head, const Judgeme
       const Definition& definition = *life.state.definition;
       Plan blocked = plan(life);
       const std::string detail =
-          fmt::format("the undo of {} was refused with {}", definition.steps[run.step].name, head.status);
+          fmt::format("the undo of {} was refused{}{}", definition.steps[run.step].name,
+                      head.note.empty() ? " with" : "", words_of(head));
       blocked.add(record::UndoBlocked{
           .step = run.step, .status = head.status, .detail = detail, .attempts = run.attempts});
       if (definition.fail_when_blocked) {
@@ -39,8 +48,7 @@ void Engine::on_undo(Life& life, Run& run, const AnswerHead& head, const Judgeme
       run.at = Run::At::backoff;
       run.due = now_.mono;
       Plan suspended = plan(life);
-      suspended.suspend(SuspendReason::config, run.step, Op::undo,
-                        fmt::format("its undo was answered {}", head.status));
+      suspended.suspend(SuspendReason::config, run.step, Op::undo, "its undo was answered" + words_of(head));
       commit(life, std::move(suspended));
       return;
     }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "flotilla/base/time.hpp"
@@ -76,6 +77,7 @@ struct AnswerHead {
   std::string_view outcome;       // the header Saga-Outcome; empty without one
   std::string_view problem_type;  // `type` of a problem+json body; empty without one
   std::optional<Duration> retry_after;
+  std::string note;  // for people, instead of the status; empty where the status says it
 };
 
 struct StatusOutcome {
