@@ -148,12 +148,13 @@ void LeasePlan::plan_giving(const LeaseReport& report, Changes& changes) {
     under_way += slots_[shard].state == State::leaving ? 1 : 0;
     owned[row.owner] += taken ? 1 : 0;
   }
+  // One more than the share is fair while nobody has less.
+  const std::size_t enough = staying > fair ? fair : share;
   std::size_t lacking = 0;
   for (const std::string& process : report.processes) {
-    lacking += process == process_ ? 0 : share - std::min(share, owned[process]);
+    lacking += process == process_ ? 0 : enough - std::min(enough, owned[process]);
   }
   lacking -= std::min(lacking, on_offer);
-  // One more than the share is fair while nobody has less.
   std::size_t surplus = staying > fair ? staying - fair : std::size_t{staying > share ? 1U : 0U};
   surplus = std::min({surplus, lacking, kMaxGiveBack - under_way});
   // The highest first: shard 0, which has the locks, moves least.

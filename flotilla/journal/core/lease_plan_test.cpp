@@ -327,7 +327,7 @@ class World {
 };
 
 TEST(LeasePlan, NeverTwoOwnersAndInTheEndAFairShareEach) {
-  constexpr std::uint64_t kSeeds = 40;
+  constexpr std::uint64_t kSeeds = 60;
   std::cout << "seeds 1.." << kSeeds << "\n";
   std::size_t moved = 0;
   for (std::uint64_t seed = 1; seed <= kSeeds && !testing::Test::HasFailure(); ++seed) {
