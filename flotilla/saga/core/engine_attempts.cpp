@@ -216,9 +216,12 @@ void Engine::handle(Life& life, input::Answer& in) {
   Run& run = *found;
   run.token = 0;
   const Op asked = run.at == Run::At::in_flight ? run.op : Op::status;
-  const Judgement judged =
-      judge(in.head, asked, step_of(life, run).verdict_rules(),
-            run.earlier_unknown && !config_.faults.has(EngineFault::refused_after_unknown));
+  Judgement judged = judge(in.head, asked, step_of(life, run).verdict_rules(),
+                           run.earlier_unknown && !config_.faults.has(EngineFault::refused_after_unknown));
+  if (config_.faults.has(EngineFault::conflict_is_undone) && asked == Op::undo && run.earlier_unknown &&
+      judged.row == VerdictRow::conflict) {
+    judged.verdict = Verdict::ok;
+  }
   effects_.reserve(effects_.size() + 2);
   if (judged.alert) {
     alert(life.state.id, effect::Alert::Kind::unauthorized,

@@ -23,8 +23,9 @@ enum class EngineFault : std::uint8_t {
   lose_exposed_on_load,   // recovery does not resend what was exposed
   config_aborts,          // a mistake in the set-up aborts
   child_left_held,        // a parent does not release its children
+  conflict_is_undone,     // a 409 to an undo sent before is taken for "undone already"
 };
-inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::child_left_held) + 1;
+inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::conflict_is_undone) + 1;
 
 struct EngineFaults {
   EngineFault planted = EngineFault::none;

@@ -122,22 +122,6 @@ Verdict verdict_of(VerdictRow row, Op op, const VerdictRules& rules) noexcept {
   return unknown;
 }
 
-// A no that follows a maybe.
-void weigh_refusal(Judgement& judgement, Op op, const VerdictRules& rules) noexcept {
-  if (op == Op::undo) {
-    const bool about_the_thing =
-        judgement.row == VerdictRow::not_found || judgement.row == VerdictRow::conflict;
-    if (about_the_thing && (rules.undo_404_ok || rules.replays_answers)) {
-      judgement.verdict = ok;
-    }
-    return;  // else blocked: for an undo a person decides either way
-  }
-  if (!rules.replays_answers) {
-    judgement.verdict = unknown;
-    judgement.settled = true;
-  }
-}
-
 }  // namespace
 
 std::string_view to_string(Verdict verdict) noexcept {
@@ -179,8 +163,11 @@ Judgement judge(const AnswerHead& answer, Op op, const VerdictRules& rules, bool
       return judgement;  // the service itself says refused: it knows what became of the first try
     }
   }
-  if (judgement.verdict == refused && earlier_unknown && op != Op::status) {
-    weigh_refusal(judgement, op, rules);
+  // A no that follows a maybe. Of an undo it stands: to take it for "undone already" would end sagas as
+  // compensated whose effects stay.
+  if (judgement.verdict == refused && earlier_unknown && op == Op::action && !rules.replays_answers) {
+    judgement.verdict = unknown;
+    judgement.settled = true;
   }
   return judgement;
 }

@@ -7,7 +7,10 @@
 //   refused  it surely did nothing, and will not config   a mistake of ours or theirs: suspend, never abort
 // Three things outrank the status, in this order: nothing was sent at all; the header Saga-Outcome; the
 // step's own `outcomes`. A refusal after an attempt whose effect is unknown may mean "your first try
-// worked", so it settles nothing unless the service replays its first answer for a repeated key.
+// worked", so it settles nothing unless the service replays its first answer for a repeated key. That is of
+// an action; the refusal of an undo is one whatever came before it, and a person decides, because a guess
+// would be a saga that says `compensated` while its effect stays. Only 410, and 404 where the step says
+// `undo_404_ok`, mean that there is nothing to undo.
 // Ownership: plain values; views point into the caller's answer. Threads: pure functions.
 #pragma once
 

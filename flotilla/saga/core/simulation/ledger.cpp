@@ -60,7 +60,7 @@ ServiceAnswer Ledger::take(const effect::Send& send, const Step& step, const Moo
   if (send.op == Op::status) {
     return tell(entry, send, random);
   }
-  return send.op == Op::undo ? undo(entry, send, moods, now, random)
+  return send.op == Op::undo ? undo(entry, send, step, moods, now, random)
                              : act(entry, send, step, moods, now, random);
 }
 
@@ -145,8 +145,8 @@ ServiceAnswer Ledger::act(Entry& entry, const effect::Send& send, const Step& st
   return answer(pick(kSuccess, random));
 }
 
-ServiceAnswer Ledger::undo(Entry& entry, const effect::Send& send, const Moods& moods, Instant now,
-                           Random& random) {
+ServiceAnswer Ledger::undo(Entry& entry, const effect::Send& send, const Step& step, const Moods& moods,
+                           Instant now, Random& random) {
   const bool naive = is_naive(send.request->service);
   entry.undo_came = true;
   entry.finishes.reset();  // what it was at work on it gives up
@@ -154,8 +154,9 @@ ServiceAnswer Ledger::undo(Entry& entry, const effect::Send& send, const Moods& 
     // There is nothing, or nothing any more.
     entry.refused = entry.effects == 0 && send.request->service == "barrier" ? 409 : entry.refused;
     constexpr std::array<std::uint16_t, 3> nothing{200, 404, 410};
-    const bool repeated = entry.effects > 0 && random.below(4) == 0;
-    ServiceAnswer out = answer(repeated ? 409 : pick(nothing, random));
+    // A repeated key: 409 says of some that it is known; those that replay their answers say 200 again.
+    const bool repeated = entry.effects > 0 && (step.replays_answers || random.below(4) == 0);
+    ServiceAnswer out = answer(!repeated ? pick(nothing, random) : step.replays_answers ? 200 : 409);
     if (entry.effects == 0 && random.below(2) == 0) {
       out.head.outcome = "null-undo";
     }
@@ -173,8 +174,8 @@ ServiceAnswer Ledger::undo(Entry& entry, const effect::Send& send, const Moods& 
     return hit;
   };
   if (is(moods.block)) {
-    // Never 404 or 409, which after an attempt without an answer count as "undone already".
-    constexpr std::array<std::uint16_t, 5> blocks{400, 402, 412, 422, 428};
+    // Never 404: with `undo_404_ok` it would say that there is nothing to undo.
+    constexpr std::array<std::uint16_t, 6> blocks{400, 402, 409, 412, 422, 428};
     return answer(pick(blocks, random));
   }
   if (is(moods.again)) {

@@ -73,8 +73,8 @@ class Ledger {
   void finish(Entry& entry, Instant now);
   [[nodiscard]] ServiceAnswer act(Entry& entry, const effect::Send& send, const Step& step,
                                   const Moods& moods, Instant now, Random& random);
-  [[nodiscard]] ServiceAnswer undo(Entry& entry, const effect::Send& send, const Moods& moods, Instant now,
-                                   Random& random);
+  [[nodiscard]] ServiceAnswer undo(Entry& entry, const effect::Send& send, const Step& step,
+                                   const Moods& moods, Instant now, Random& random);
   [[nodiscard]] ServiceAnswer tell(Entry& entry, const effect::Send& send, Random& random);
 
   // By place, then by key: an engine that invents keys gets new entries.
