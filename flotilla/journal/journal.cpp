@@ -3,10 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "flotilla/journal/tail.hpp"
 
 namespace flotilla::journal {
 namespace {
+
+// A position or filter may come from outside, and from another store.
+Result<> check_shard(std::uint32_t shard, std::uint32_t shards) {
+  if (shard >= shards) {
+    return fail(Errc::invalid,
+                fmt::format("there is no shard {} in this journal, its shards are 0..{}", shard, shards - 1));
+  }
+  return {};
+}
 
 void bound(PageLimits& limits) {
   limits.records = std::clamp<std::size_t>(limits.records, 1, kMaxPageRecords);
@@ -16,7 +27,7 @@ void bound(PageLimits& limits) {
 }  // namespace
 
 void Journal::append(Batch batch, Done<AppendResult> done) {
-  if (auto too_large = check(batch, vocabulary())) {
+  if (auto too_large = check(batch, vocabulary(), shards())) {
     done(std::unexpected<AppendError>(std::move(*too_large)));
     return;
   }
@@ -29,8 +40,12 @@ void Journal::read(StreamQuery query, Done<Result<Page>> done) {
 }
 
 void Journal::read(CategoryQuery query, Done<Result<Page>> done) {
+  if (auto ok = check_shard(query.after.shard(), shards()); !ok) {
+    done(std::unexpected(std::move(ok.error())));
+    return;
+  }
   bound(query.limits);
-  if (auto page = tail().read(query)) {
+  if (auto page = tail(query.after.shard()).read(query)) {
     done(std::move(*page));
     return;
   }
@@ -38,6 +53,10 @@ void Journal::read(CategoryQuery query, Done<Result<Page>> done) {
 }
 
 void Journal::list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) {
+  if (auto ok = check_shard(query.shard.value_or(0), shards()); !ok) {
+    done(std::unexpected(std::move(ok.error())));
+    return;
+  }
   query.limit = std::clamp<std::size_t>(query.limit, 1, kMaxSummaries);
   do_list(std::move(query), std::move(done));
 }
@@ -75,8 +94,11 @@ net::Task<Result<Page>> Journal::read(StreamQuery query) {
 }
 
 net::Task<Result<Page>> Journal::read(CategoryQuery query) {
+  if (auto ok = check_shard(query.after.shard(), shards()); !ok) {
+    co_return std::unexpected(std::move(ok.error()));
+  }
   bound(query.limits);
-  if (auto page = tail().read(query)) {
+  if (auto page = tail(query.after.shard()).read(query)) {
     co_return std::move(*page);  // without a turn of the loop
   }
   Reply<Result<Page>> reply;
@@ -86,7 +108,10 @@ net::Task<Result<Page>> Journal::read(CategoryQuery query) {
 
 net::Task<Result<bool>> Journal::wait(RecordClass record_class, std::string category, Position after,
                                       Instant deadline) {
-  Tail::Watch watch(tail(), record_class, std::move(category), after);
+  if (auto ok = check_shard(after.shard(), shards()); !ok) {
+    co_return std::unexpected(std::move(ok.error()));
+  }
+  Tail::Watch watch(tail(after.shard()), record_class, std::move(category), after);
   if (!watch.admitted()) {
     co_return fail(Errc::limit, "too many wait for new records of the journal; ask again later");
   }

@@ -27,6 +27,7 @@
 #include "flotilla/journal/core/position.hpp"
 #include "flotilla/journal/core/record.hpp"
 #include "flotilla/journal/metrics.hpp"
+#include "flotilla/journal/ownership.hpp"
 #include "flotilla/journal/reply.hpp"
 #include "flotilla/net/task.hpp"
 
@@ -61,7 +62,7 @@ struct StreamQuery {
 struct CategoryQuery {
   RecordClass record_class = RecordClass::topic;
   std::string category;  // empty: the whole class
-  Position after;        // exclusive
+  Position after;        // exclusive; its shard is the one that is read
   PageLimits limits;
 };
 
@@ -75,11 +76,12 @@ struct Page {
 
 struct SummaryQuery {
   RecordClass record_class = RecordClass::saga;
-  std::string name;          // empty: any
-  std::string state;         // empty: any
-  bool newest_first = true;  // by the creation of the streams
-  StreamId after;            // the last row of the page before; 0: from the beginning
-  std::size_t limit = 100;   // 1..kMaxSummaries
+  std::string name;                    // empty: any
+  std::string state;                   // empty: any
+  std::optional<std::uint32_t> shard;  // nothing: all
+  bool newest_first = true;            // by id, so within a shard by creation
+  StreamId after;                      // the last row of the page before; 0: from the beginning
+  std::size_t limit = 100;             // 1..kMaxSummaries
 };
 
 struct Summary {
@@ -133,13 +135,13 @@ class Journal {
   void read(StreamQuery query, Done<Result<Page>> done);
   [[nodiscard]] net::Task<Result<Page>> read(StreamQuery query);
 
-  // The records of a category or class in the order of positions, as committed; never a gap.
+  // The records of a category or class in one shard, in the order of positions, as committed; never a gap.
   void read(CategoryQuery query, Done<Result<Page>> done);
   [[nodiscard]] net::Task<Result<Page>> read(CategoryQuery query);
 
-  // Waits until the category or class has a record after `after`, or the deadline passes: then false. The
-  // answer is at once when there is one already, or when `after` lies so far back that memory cannot tell:
-  // then reading does. Errors: limit (too many wait).
+  // Waits until the category or class has a record after `after` in its shard, or the deadline passes: then
+  // false. The answer is at once when there is one already, or when `after` lies so far back that memory
+  // cannot tell: then reading does. Errors: limit (too many wait).
   [[nodiscard]] net::Task<Result<bool>> wait(RecordClass record_class, std::string category, Position after,
                                              Instant deadline);
 
@@ -169,10 +171,28 @@ class Journal {
   // once they are older than `retain` (at least a minute; 0: keep for ever, which is the default).
   virtual void set_retention(RecordClass record_class, std::string category, Millis retain) = 0;
 
-  // The owner's epoch: one more than that of the owner before.
-  [[nodiscard]] virtual std::uint64_t epoch() const noexcept = 0;
-  // How far the journal has come.
-  [[nodiscard]] virtual Position position() const noexcept = 0;
+  // Forgetting. Each call is one bounded piece of work between commits: repeat it, with pauses, until it
+  // gives 0. The count is of records (claims).
+
+  // Streams whose row has been in one of `states` since before `changed_before`: records, row, snapshot.
+  virtual void forget_streams(RecordClass record_class, std::vector<std::string> states,
+                              UtcMillis changed_before, std::size_t limit,
+                              Done<Result<std::int64_t>> done) = 0;
+  // Periods whose records are all older than their category's retention. Without `hard` a period waits until
+  // every saved cursor of its categories has passed it.
+  virtual void forget_periods(bool hard, Done<Result<std::int64_t>> done) = 0;
+  // Claims that have expired.
+  virtual void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) = 0;
+
+  // How many shards there are, for ever (core/shard.hpp).
+  [[nodiscard]] virtual std::uint32_t shards() const noexcept { return 1; }
+  // Which of them are ours.
+  [[nodiscard]] virtual Ownership& ownership() noexcept = 0;
+  // The owner's epoch of a shard: more than that of the owner before. Where the shard is not ours, the last
+  // one that was.
+  [[nodiscard]] std::uint64_t epoch(std::uint32_t shard = 0) const noexcept { return do_epoch(shard); }
+  // How far the shard has come; where it is not ours, as of a moment ago.
+  [[nodiscard]] Position position(std::uint32_t shard = 0) const noexcept { return do_position(shard); }
   [[nodiscard]] virtual Health health() const = 0;
   [[nodiscard]] virtual const Metrics& metrics() const noexcept = 0;
 
@@ -189,7 +209,9 @@ class Journal {
                            Done<Result<std::optional<Snapshot>>> done) = 0;
   virtual void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) = 0;
   [[nodiscard]] virtual const Vocabulary& vocabulary() const noexcept = 0;
-  [[nodiscard]] virtual Tail& tail() noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t do_epoch(std::uint32_t shard) const noexcept = 0;
+  [[nodiscard]] virtual Position do_position(std::uint32_t shard) const noexcept = 0;
+  [[nodiscard]] virtual Tail& tail(std::uint32_t shard) noexcept = 0;
 };
 
 }  // namespace flotilla::journal

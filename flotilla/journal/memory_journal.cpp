@@ -28,11 +28,29 @@ bool fill(Page& page, const Records& records, const PageLimits& limits) {
 
 }  // namespace
 
-MemoryJournal::MemoryJournal(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
+MemoryJournal::MemoryJournal(Vocabulary vocabulary, std::uint32_t shards)
+    : vocabulary_(std::move(vocabulary)), leases_(shards) {
+  for (std::uint32_t shard = 0; shard < shards; ++shard) {
+    shards_.emplace_back(shard);
+    leases_.gain({.shard = shard, .epoch = 1, .until = kNever});
+  }
+}
 
-void MemoryJournal::begin_epoch() {
-  const std::lock_guard lock(mutex_);
-  ++epoch_;
+void MemoryJournal::begin_epoch(std::uint32_t shard) {
+  std::uint64_t epoch = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    epoch = ++shards_[shard].epoch;
+  }
+  leases_.gain({.shard = shard, .epoch = epoch, .until = kNever});
+}
+
+std::weak_ptr<void> MemoryJournal::lose(std::uint32_t shard) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++shards_[shard].epoch;
+  }
+  return leases_.lose(shard);
 }
 
 void MemoryJournal::break_appends(std::optional<StoreUnavailable> answer) {
@@ -40,10 +58,9 @@ void MemoryJournal::break_appends(std::optional<StoreUnavailable> answer) {
   broken_ = std::move(answer);
 }
 
-std::uint64_t MemoryJournal::epoch() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return epoch_;
-}
+std::uint64_t MemoryJournal::do_epoch(std::uint32_t shard) const noexcept { return leases_.epoch(shard); }
+
+Position MemoryJournal::do_position(std::uint32_t shard) const noexcept { return shards_[shard].tail.end(); }
 
 Health MemoryJournal::health() const {
   const std::lock_guard lock(mutex_);
@@ -81,14 +98,15 @@ std::uint64_t MemoryJournal::version(StreamId stream) const {
 }
 
 std::optional<AppendError> MemoryJournal::refusal(const Batch& batch) const {
-  if (batch.epoch != epoch_) {
-    return StaleEpoch{batch.epoch, epoch_};
+  const Shard& shard = shards_[batch.shard];
+  if (batch.epoch != shard.epoch) {
+    return StaleEpoch{batch.epoch, shard.epoch};
   }
   for (const Append& append : batch.appends) {
     if (append.stream.is_new()) {
       continue;
     }
-    FLOTILLA_ASSERT(append.stream.existing().value() <= last_stream_);
+    FLOTILLA_ASSERT(append.stream.existing().value() / shards() <= shard.streams);
     if (!append.expected) {
       continue;
     }
@@ -126,9 +144,10 @@ std::optional<Holder> MemoryJournal::holder(const Batch& batch, const Claim& cla
 }
 
 Appended MemoryJournal::append_records(Batch& batch) {
+  Shard& shard = shards_[batch.shard];
   Appended appended;
   for (std::size_t i = 0; i < batch.created; ++i) {
-    appended.created.emplace_back(++last_stream_);
+    appended.created.push_back(stream_id(++shard.streams, batch.shard, shards()));
   }
   std::vector<RecordPtr> fresh;
   for (Append& append : batch.appends) {
@@ -137,25 +156,25 @@ Appended MemoryJournal::append_records(Batch& batch) {
     for (NewRecord& record : append.records) {
       stream->record_class = append.record_class;
       auto stored = std::make_shared<StoredRecord>();
-      stored->position = Position(records_.size() + 1);
+      stored->position = Position(shard.records.size() + 1, batch.shard);
       stored->category = std::move(record.category);
       stored->record = Record{.record_class = append.record_class,
                               .stream = id,
                               .version = stream->records.size() + 1,
-                              .epoch = epoch_,
+                              .epoch = shard.epoch,
                               .type = record.type,
                               .schema = record.schema,
                               .time = batch.time,
                               .body = std::move(record.body)};
       stream->records.push_back(stored);
-      records_.push_back(stored);
+      shard.records.push_back(stored);
       fresh.push_back(std::move(stored));
     }
     appended.versions.push_back(version(id));
   }
   metrics_.records.add(fresh.size());
-  tail_.publish(fresh);
-  appended.position = tail_.end();
+  shard.tail.publish(fresh);
+  appended.position = shard.tail.end();
   return appended;
 }
 
@@ -202,7 +221,7 @@ void MemoryJournal::do_read(StreamQuery query, Done<Result<Page>> done) {
   Page page;
   {
     const std::lock_guard lock(mutex_);
-    page.next = tail_.end();
+    page.next = shards_[shard_of(query.stream, shards())].tail.end();
     const auto found = streams_.find(query.stream);
     std::span<const RecordPtr> records;
     if (found != streams_.end() && found->second.record_class == query.record_class) {
@@ -221,12 +240,14 @@ void MemoryJournal::do_read(CategoryQuery query, Done<Result<Page>> done) {
   Page page;
   {
     const std::lock_guard lock(mutex_);
-    page.next = tail_.end();
+    const Shard& shard = shards_[query.after.shard()];
+    page.next = shard.tail.end();
     std::vector<RecordPtr> matching;
-    for (std::size_t i = query.after.number(); i < records_.size(); ++i) {
-      if (records_[i]->record.record_class == query.record_class &&
-          (query.category.empty() || records_[i]->category == query.category)) {
-        matching.push_back(records_[i]);
+    for (std::size_t i = query.after.number(); i < shard.records.size(); ++i) {
+      const RecordPtr& record = shard.records[i];
+      if (record->record.record_class == query.record_class &&
+          (query.category.empty() || record->category == query.category)) {
+        matching.push_back(record);
       }
     }
     page.at_end = fill(page, matching, query.limits);
@@ -244,7 +265,8 @@ void MemoryJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>
     for (const auto& [id, row] : rows_) {
       const bool beyond =
           query.after == StreamId() || (query.newest_first ? id < query.after : id > query.after);
-      if (row.record_class == query.record_class && beyond &&
+      const bool here = !query.shard || shard_of(id, shards()) == *query.shard;
+      if (row.record_class == query.record_class && beyond && here &&
           (query.name.empty() || row.summary.name == query.name) &&
           (query.state.empty() || row.summary.state == query.state)) {
         found.push_back(row.summary);

@@ -1,9 +1,11 @@
 // A journal in memory, for tests: the same answers as a store, at once, and nothing survives the process.
 //
+// It may have several shards, all of them ours until they are lost().
 // It is written to be read, not to be fast: the model that stores are compared with.
 // Ownership: owns everything. Threads: any, one mutex; callbacks run before a call returns. Limits: memory.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -12,26 +14,47 @@
 #include <vector>
 
 #include "flotilla/journal/journal.hpp"
+#include "flotilla/journal/lease_table.hpp"
 #include "flotilla/journal/tail.hpp"
 
 namespace flotilla::journal {
 
 class MemoryJournal final : public Journal {
  public:
-  explicit MemoryJournal(Vocabulary vocabulary);
+  explicit MemoryJournal(Vocabulary vocabulary, std::uint32_t shards = 1);
 
   // What a restart of the owner does: from now on batches of the old epoch are stale.
-  void begin_epoch();
+  void begin_epoch(std::uint32_t shard = 0);
+  // Another process takes the shard, and begins an epoch of its own; begin_epoch() takes it back. Gives what
+  // has gone once the shard's work has stopped.
+  std::weak_ptr<void> lose(std::uint32_t shard);
+  // To hand out shorter leases, and other owners' addresses.
+  [[nodiscard]] LeaseTable& leases() noexcept { return leases_; }
   // Every append is answered with this, and changes nothing, until it is taken back with nothing.
   void break_appends(std::optional<StoreUnavailable> answer);
 
   void set_retention(RecordClass, std::string, Millis) override {}  // memory forgets nothing
-  [[nodiscard]] std::uint64_t epoch() const noexcept override;
-  [[nodiscard]] Position position() const noexcept override { return tail_.end(); }
+  void forget_streams(RecordClass, std::vector<std::string>, UtcMillis, std::size_t,
+                      Done<Result<std::int64_t>> done) override {
+    done(0);
+  }
+  void forget_periods(bool, Done<Result<std::int64_t>> done) override { done(0); }
+  void forget_claims(std::size_t, Done<Result<std::int64_t>> done) override { done(0); }
+  [[nodiscard]] std::uint32_t shards() const noexcept override {
+    return static_cast<std::uint32_t>(shards_.size());
+  }
+  [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
   [[nodiscard]] Health health() const override;
   [[nodiscard]] const Metrics& metrics() const noexcept override { return metrics_; }
 
  private:
+  struct Shard {
+    explicit Shard(std::uint32_t index) : tail(Position(0, index)) {}
+    Tail tail;
+    std::uint64_t epoch = 1;
+    std::uint64_t streams = 0;       // that it has created
+    std::vector<RecordPtr> records;  // by position - 1
+  };
   struct Stream {
     RecordClass record_class{};
     std::vector<RecordPtr> records;
@@ -52,7 +75,9 @@ class MemoryJournal final : public Journal {
   void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;
   void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) override;
   [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return vocabulary_; }
-  [[nodiscard]] Tail& tail() noexcept override { return tail_; }
+  [[nodiscard]] std::uint64_t do_epoch(std::uint32_t shard) const noexcept override;
+  [[nodiscard]] Position do_position(std::uint32_t shard) const noexcept override;
+  [[nodiscard]] Tail& tail(std::uint32_t shard) noexcept override { return shards_[shard].tail; }
 
   // The rest with the mutex held.
   AppendResult commit(Batch& batch);
@@ -65,13 +90,11 @@ class MemoryJournal final : public Journal {
 
   const Vocabulary vocabulary_;
   Metrics metrics_;
-  Tail tail_{Position()};
+  LeaseTable leases_;
   mutable std::mutex mutex_;
-  std::uint64_t epoch_ = 1;
+  std::deque<Shard> shards_;  // never moved
   std::optional<StoreUnavailable> broken_;
-  std::vector<RecordPtr> records_;  // by position - 1
   std::map<StreamId, Stream> streams_;
-  std::uint64_t last_stream_ = 0;
   std::map<Key, Holder> claims_;
   std::map<StreamId, Row> rows_;
   std::map<StreamId, Snapshot> snapshots_;

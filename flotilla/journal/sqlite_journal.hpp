@@ -26,6 +26,7 @@
 
 #include "flotilla/journal/checkpointer.hpp"
 #include "flotilla/journal/journal.hpp"
+#include "flotilla/journal/lease_table.hpp"
 #include "flotilla/journal/reader_pool.hpp"
 #include "flotilla/journal/sqlite_writer.hpp"
 #include "flotilla/journal/store_lock.hpp"
@@ -61,22 +62,13 @@ class SqliteJournal final : public Journal {
   ~SqliteJournal() override;
 
   void set_retention(RecordClass record_class, std::string category, Millis retain) override;
-  [[nodiscard]] std::uint64_t epoch() const noexcept override { return epoch_; }
-  [[nodiscard]] Position position() const noexcept override { return tail_.end(); }
   [[nodiscard]] Health health() const override;
   [[nodiscard]] const Metrics& metrics() const noexcept override { return metrics_; }
-
-  // Forgetting. Each call is one bounded piece of work on the writer, between commits: repeat it, with
-  // pauses, until it gives 0. The count is of records (claims).
-
-  // Streams whose row has been in one of `states` since before `changed_before`: records, row, snapshot.
   void forget_streams(RecordClass record_class, std::vector<std::string> states, UtcMillis changed_before,
-                      std::size_t limit, Done<Result<std::int64_t>> done);
-  // Periods whose records are all older than their category's retention. Without `hard` a period waits until
-  // every saved cursor of its categories has passed it.
-  void forget_periods(bool hard, Done<Result<std::int64_t>> done);
-  // Claims that have expired.
-  void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done);
+                      std::size_t limit, Done<Result<std::int64_t>> done) override;
+  void forget_periods(bool hard, Done<Result<std::int64_t>> done) override;
+  void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
+  [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
 
  private:
   struct Request {
@@ -105,7 +97,9 @@ class SqliteJournal final : public Journal {
   void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;
   void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) override;
   [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return options_.vocabulary; }
-  [[nodiscard]] Tail& tail() noexcept override { return tail_; }
+  [[nodiscard]] std::uint64_t do_epoch(std::uint32_t) const noexcept override { return epoch_; }
+  [[nodiscard]] Position do_position(std::uint32_t) const noexcept override { return tail_.end(); }
+  [[nodiscard]] Tail& tail(std::uint32_t) noexcept override { return tail_; }
 
   template <class T, class Ask>
   void ask_reader(Done<Result<T>> done, Ask ask);
@@ -133,6 +127,7 @@ class SqliteJournal final : public Journal {
   std::unique_ptr<sqlite::Connection> db_;  // the writer's
   std::unique_ptr<SqliteWriter> writer_;
   const std::uint64_t epoch_;
+  LeaseTable leases_{1};
   Metrics metrics_;
   Tail tail_;
   std::uint64_t log_frame_ = 0;  // bytes of a page in the write-ahead log

@@ -42,6 +42,20 @@ void Tail::publish(std::span<const RecordPtr> records) {
   }
 }
 
+void Tail::restart_at(Position end) {
+  const std::lock_guard lock(mutex_);
+  FLOTILLA_ASSERT(end.number() >= end_.load(std::memory_order_relaxed));
+  records_.clear();
+  bytes_ = 0;
+  before_first_ = end.number();
+  end_.store(end.number(), std::memory_order_release);
+  for (Watch* watch : watches_) {
+    watch->listed_ = false;
+    ring(*watch);
+  }
+  watches_.clear();
+}
+
 void Tail::ring(Watch& watch) {
   watch.line_->loop->post([line = watch.line_] {
     if (line->watch != nullptr) {

@@ -1,5 +1,6 @@
 // The newest records in memory, and the bell for those who wait for newer ones.
 //
+// One for each shard.
 // For: readers that keep up, which then cost no disk and no reader thread; subscriptions, long polls, streams
 //   to browsers, which wait here.
 // Ownership: part of a Journal. Threads: publish() belongs to the writer, the rest to any thread; one mutex,
@@ -30,12 +31,18 @@ class Tail {
 
   // Empty; what is at or before `end` is in the store alone. Keeps `max_records` at most.
   explicit Tail(Position end, std::size_t max_records = kMaxRecords) noexcept
-      : max_records_(max_records), end_(end.number()), before_first_(end.number()) {}
+      : max_records_(max_records), shard_(end.shard()), end_(end.number()), before_first_(end.number()) {}
 
   // Adds what was committed, in the order of positions without a gap, and wakes whoever waits for it.
   void publish(std::span<const RecordPtr> records);
 
-  [[nodiscard]] Position end() const noexcept { return Position(end_.load(std::memory_order_acquire)); }
+  // Forgets what is in memory: the store has come to `end`, which is not less than it was. Wakes everybody,
+  // to look there.
+  void restart_at(Position end);
+
+  [[nodiscard]] Position end() const noexcept {
+    return Position(end_.load(std::memory_order_acquire), shard_);
+  }
 
   // A page, if all that comes after `query.after` is in memory.
   [[nodiscard]] std::optional<Page> read(const CategoryQuery& query) const;
@@ -79,6 +86,7 @@ class Tail {
   static void ring(Watch& watch);
 
   const std::size_t max_records_;
+  const std::uint32_t shard_;
   mutable std::mutex mutex_;
   std::atomic<std::uint64_t> end_;
   std::uint64_t before_first_;  // the position before records_.front()

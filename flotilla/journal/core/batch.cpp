@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/journal/core/shard.hpp"
 
 namespace flotilla::journal {
 namespace {
@@ -83,6 +84,17 @@ void assert_streams(const Batch& batch, const Vocabulary& vocabulary) {
   FLOTILLA_ASSERT(existing.empty() || (existing.front() >= 1 && existing.back() <= kMaxNumber));
 }
 
+void assert_shard(const Batch& batch, std::uint32_t shards) {
+  FLOTILLA_ASSERT(batch.shard < shards);
+  const auto lies_here = [&](StreamRef stream) {
+    return stream.is_new() || shard_of(stream.existing(), shards) == batch.shard;
+  };
+  FLOTILLA_ASSERT(std::ranges::all_of(batch.appends, lies_here, &Append::stream));
+  FLOTILLA_ASSERT(std::ranges::all_of(batch.summaries, lies_here, &SummaryPut::stream));
+  FLOTILLA_ASSERT(std::ranges::all_of(batch.removed_summaries, lies_here));
+  FLOTILLA_ASSERT(std::ranges::all_of(batch.snapshots, lies_here, &SnapshotPut::stream));
+}
+
 }  // namespace
 
 std::string describe(const AppendError& error) { return std::visit(Describe{}, error); }
@@ -119,9 +131,10 @@ std::size_t weight(const Batch& batch) noexcept {
   return bytes + 64 * batch.removed_summaries.size();
 }
 
-std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary) {
+std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary, std::uint32_t shards) {
   FLOTILLA_ASSERT(batch.time.value() >= 0);
   assert_streams(batch, vocabulary);
+  assert_shard(batch, shards);
   LimitCheck limits;
   std::size_t items = batch.appends.size() + batch.claims.size() + batch.expiries.size() +
                       batch.summaries.size() + batch.removed_summaries.size() + batch.snapshots.size() +

@@ -112,7 +112,10 @@ struct Cursor {
 };
 
 struct Batch {
-  std::uint64_t epoch = 0;  // of the owner that decided: Journal::epoch() when it took over
+  // Where every stream lies that the batch creates, writes, or keeps a row or snapshot of. Who holds a key
+  // may lie elsewhere: keys are unique over the whole store.
+  std::uint32_t shard = 0;
+  std::uint64_t epoch = 0;  // of the owner that decided: Journal::epoch(shard) when it took over
   UtcMillis time;           // of every record, and the moment at which claims are judged
   std::vector<Append> appends;
   std::vector<Claim> claims;
@@ -185,7 +188,9 @@ using AppendResult = std::expected<Appended, AppendError>;
 [[nodiscard]] std::size_t weight(const Batch& batch) noexcept;
 
 // Refuses what exceeds a limit. Asserts what only a wrong caller can do: a reference to a stream that was
-// not created here or stays without a record, a type that is not in the vocabulary, one stream twice.
-[[nodiscard]] std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary);
+// not created here or stays without a record, a type that is not in the vocabulary, one stream twice, a
+// stream of another shard.
+[[nodiscard]] std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary,
+                                            std::uint32_t shards = 1);
 
 }  // namespace flotilla::journal

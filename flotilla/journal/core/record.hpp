@@ -33,8 +33,9 @@ inline constexpr RecordClass kRecordClasses[] = {RecordClass::saga, RecordClass:
 [[nodiscard]] std::string_view to_string(RecordClass record_class) noexcept;
 [[nodiscard]] Result<RecordClass> parse_record_class(std::string_view name);
 
-// Streams are numbered from 1 in the order of their creation, over all classes, so that inserts stay at the
-// right edge of every index. 0 is no stream. Below 2^63, which is what SQL stores hold.
+// Streams are numbered in the order of their creation, over all classes, so that inserts stay at the right
+// edge of every index; from 1, or per shard (core/shard.hpp). 0 is no stream. Below 2^63, which is what SQL
+// stores hold.
 using StreamId = Strong<struct StreamIdTag, std::uint64_t>;
 
 // Milliseconds since the Unix epoch, UTC; never negative. For records and for people, never for waiting.
