@@ -6,7 +6,7 @@
 //   appends is refused (StaleEpoch), whatever it believes.
 // A store of one owner answers with a lease for ever. In a shared one leases end unless they are renewed, and
 //   move between the processes that have it open.
-// Ownership: part of a Journal. Threads: lease(), owner_address() and position-like questions from any; a
+// Ownership: part of a Journal. Threads: lease() and owner_address() from any; a
 //   watcher is called on a thread of the journal, one call at a time, and must not block.
 // Limits: kMaxShards.
 #pragma once
@@ -19,15 +19,9 @@
 
 #include "flotilla/base/error.hpp"
 #include "flotilla/base/time.hpp"
+#include "flotilla/journal/core/lease_plan.hpp"
 
 namespace flotilla::journal {
-
-struct Lease {
-  std::uint32_t shard = 0;
-  std::uint64_t epoch = 0;
-  Instant until;  // counted from before the request that got it was sent, so never later than the store's own
-  friend bool operator==(const Lease&, const Lease&) = default;
-};
 
 struct LeaseChange {
   std::uint32_t shard = 0;
@@ -47,7 +41,8 @@ class Ownership {
   Ownership& operator=(const Ownership&) = delete;
   virtual ~Ownership() = default;
 
-  // The lease, if it is held and has not ended by now.
+  // The lease, if it is held and has not ended by now. Its end is counted from before the request that got it
+  // was sent, so it is never later than the store's own.
   [[nodiscard]] virtual std::optional<Lease> lease(std::uint32_t shard) const noexcept = 0;
 
   // From now on `watcher` learns what is gained and lost, beginning with what is held: these calls come
