@@ -83,13 +83,15 @@ net::Task<Asked<StartResult>> Runner::start(StartRequest request) {
   if (!started) {
     co_return std::unexpected(started.error());
   }
-  auto view = co_await on<SagaView>(
-      slot_of(started->saga),
-      [id = started->saga, wait = request.wait](Shard& shard) { return shard.end_of(id, wait); });
+  auto view = co_await end_of(started->saga, request.wait);
   if (!view) {
     co_return std::unexpected(view.error());
   }
   co_return StartResult{.saga = *std::move(view), .existing = started->existing};
+}
+
+net::Task<Asked<SagaView>> Runner::end_of(SagaId saga, Duration wait) {
+  return on<SagaView>(slot_of(saga), [saga, wait](Shard& shard) { return shard.end_of(saga, wait); });
 }
 
 net::Task<Asked<SagaView>> Runner::show(SagaId saga, bool timeline) {
