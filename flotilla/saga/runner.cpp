@@ -23,19 +23,22 @@ Result<std::unique_ptr<Runner>> Runner::open(journal::Journal& journal, RunnerOp
     return std::unexpected(kept.error());
   }
   commons.shelf.replace(options.definitions);
-  auto unfinished = commons.store.unfinished();
-  if (!unfinished) {
-    return std::unexpected(unfinished.error());
-  }
-  for (const Unfinished& saga : *unfinished) {
-    if (!saga.row.locks.empty()) {
-      commons.locks.restore(saga.row.id, saga.row.locks);
+  if (!runner->is_shared()) {
+    auto unfinished = commons.store.unfinished();
+    if (!unfinished) {
+      return std::unexpected(unfinished.error());
     }
+    for (const Unfinished& saga : *unfinished) {
+      if (!saga.row.locks.empty()) {
+        commons.locks.restore(saga.row.id, saga.row.locks);
+      }
+    }
+    if (!unfinished->empty()) {
+      log::info("{} sagas have not ended and will be taken up", unfinished->size());
+    }
+    runner->unfinished_ = *std::move(unfinished);
   }
-  if (!unfinished->empty()) {
-    log::info("{} sagas have not ended and will be taken up", unfinished->size());
-  }
-  runner->unfinished_ = *std::move(unfinished);
+  runner->own_address_ = std::move(options.own_address);
   runner->recovery_rate_ = std::max(options.recovery_rate, 1U);
   commons.seed = options.seed;
   commons.callback_base = std::move(options.callback_base);
@@ -56,22 +59,38 @@ void Runner::run_on(net::Loop& loop, std::move_only_function<void()> function) {
 
 void Runner::start(std::vector<ShardHost> hosts) {
   FLOTILLA_ASSERT(slots_.empty() && !hosts.empty());
-  commons_.shards = static_cast<std::uint32_t>(hosts.size());
+  const std::uint32_t shards = commons_.store.journal().shards();
+  commons_.shards = is_shared() ? shards : static_cast<std::uint32_t>(hosts.size());
   commons_.recovery_gap = Duration(std::chrono::seconds(1)) * commons_.shards / recovery_rate_;
+  for (std::uint32_t i = 0; i < commons_.shards; ++i) {
+    Slot& slot = *slots_.emplace_back(std::make_unique<Slot>());
+    slot.index = i;
+    slot.host = hosts[i % hosts.size()];
+    run_on(*slot.host.loop, [&slot] { slot.tasks = std::make_unique<net::Scope>(); });
+  }
+  if (is_shared()) {
+    commons_.store.journal().ownership().watch([this](const journal::LeaseChange& change) {
+      change.gained ? own(change.shard, change.epoch) : disown(change.shard, change.epoch, change.hold);
+    });
+    return;
+  }
   std::vector<std::vector<SagaId>> to_recover(hosts.size());
   for (const Unfinished& saga : std::exchange(unfinished_, {})) {
     to_recover[shard_of(saga.row.id, commons_.shards)].push_back(saga.row.id);
   }
-  for (const ShardHost& host : hosts) {
-    slots_.push_back(std::make_unique<Slot>(Slot{.loop = host.loop, .shard = nullptr}));
-  }
-  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-    run_on(*hosts[i].loop, [&] { slots_[i]->shard = std::make_unique<Shard>(commons_, hosts[i], i); });
+  for (const auto& slot : slots_) {
+    run_on(*slot->host.loop, [&] {
+      const std::uint64_t epoch = commons_.store.journal().epoch();
+      slot->shard = std::make_unique<Shard>(commons_, slot->host,
+                                            ShardSeat{.index = slot->index, .place = {}, .epoch = epoch});
+      slot->epoch = epoch;
+      slot->serving = true;
+    });
   }
   // Only when all are there: what one takes up may concern another.
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = *slots_[i];
-    slot.loop->post([&slot, sagas = std::move(to_recover[i])]() mutable {
+    slot.host.loop->post([&slot, sagas = std::move(to_recover[i])]() mutable {
       if (slot.shard != nullptr) {
         slot.shard->spawn(slot.shard->recover(std::move(sagas)));
       }
@@ -83,8 +102,18 @@ void Runner::stop() {
   if (std::exchange(stopped_, true)) {
     return;
   }
+  if (is_shared()) {
+    if (releasing_.joinable()) {
+      releasing_.join();
+    }
+    commons_.store.journal().ownership().watch({});
+  }
   for (const auto& slot : slots_) {
-    run_on(*slot->loop, [&] { slot->shard.reset(); });
+    slot->serving = false;
+    run_on(*slot->host.loop, [&] {
+      slot->tasks.reset();
+      slot->shard.reset();
+    });
   }
   // The slots stay: requests find them empty.
 }
@@ -121,10 +150,18 @@ void Runner::drain(Duration grace, std::function<void()> done) {
     done();
     return;
   }
+  if (is_shared()) {
+    // Each shard ends what it has under way as it is given back.
+    releasing_ = std::jthread([this, grace, done = std::move(done)] {
+      commons_.store.journal().ownership().release_all(grace);
+      slots_[0]->host.loop->post(done);
+    });
+    return;
+  }
   const auto left = std::make_shared<std::atomic<std::size_t>>(slots_.size());
   const auto finish = std::make_shared<std::function<void()>>(std::move(done));
   for (const auto& slot : slots_) {
-    slot->loop->post([slot = slot.get(), grace, left, finish] {
+    slot->host.loop->post([slot = slot.get(), grace, left, finish] {
       const auto one = [](Shard& shard, Instant deadline, auto last, auto call) -> net::Task<> {
         co_await shard.drain(deadline);
         if (last->fetch_sub(1) == 1) {
@@ -132,7 +169,7 @@ void Runner::drain(Duration grace, std::function<void()> done) {
         }
       };
       if (slot->shard != nullptr) {
-        slot->shard->spawn(one(*slot->shard, slot->loop->now() + grace, left, finish));
+        slot->shard->spawn(one(*slot->shard, slot->host.loop->now() + grace, left, finish));
       } else if (left->fetch_sub(1) == 1) {
         (*finish)();
       }
@@ -153,24 +190,62 @@ void Runner::collect(telemetry::MetricsPage& page) const {
   commons_.metrics.collect(page);
   constexpr telemetry::Family kLocks{"flotilla_saga_lock_holders", "Sagas that hold locks or wait for them."};
   page.gauge(kLocks, {}, static_cast<double>(commons_.locks.size()));
+  if (!is_shared()) {
+    return;
+  }
+  constexpr telemetry::Family kOwned{"flotilla_journal_shards_owned",
+                                     "Shards of the shared journal that this process has the lease of."};
+  constexpr telemetry::Family kTaken{"flotilla_journal_takeovers_total", "Shards that this process took."};
+  constexpr telemetry::Family kLost{"flotilla_journal_lease_losses_total",
+                                    "Shards that this process lost or gave back."};
+  std::size_t owned = 0;
+  for (std::uint32_t shard = 0; shard < commons_.store.journal().shards(); ++shard) {
+    owned += commons_.store.journal().ownership().lease(shard) ? 1 : 0;
+  }
+  page.gauge(kOwned, {}, static_cast<double>(owned));
+  page.counter(kTaken, {}, gained_.load(std::memory_order_relaxed));
+  page.counter(kLost, {}, lost_.load(std::memory_order_relaxed));
+}
+
+Place Runner::place_of(std::uint32_t index) const noexcept {
+  const std::uint32_t shards = commons_.store.journal().shards();
+  return {.shard = shards == 1 ? 0 : index, .shards = shards};
 }
 
 void Runner::deliver(SagaId saga, Input input) {
   Slot& slot = slot_of(saga);
-  slot.loop->post([&slot, saga, input = std::move(input)]() mutable {
+  slot.host.loop->post([&slot, saga, input = std::move(input)]() mutable {
     if (slot.shard != nullptr) {
       slot.shard->deliver(saga, std::move(input));
     }
   });
 }
 
-Runner::Slot& Runner::any_slot() {
+Runner::Slot& Runner::slot_here() {
   const net::Loop* const here = net::Loop::current();
-  const auto own = std::ranges::find(slots_, here, [](const auto& slot) { return slot->loop; });
+  const auto own = std::ranges::find(slots_, here, [](const auto& slot) { return slot->host.loop; });
   if (own != slots_.end()) {
     return **own;
   }
   return *slots_[next_slot_.fetch_add(1, std::memory_order_relaxed) % slots_.size()];
+}
+
+Runner::Slot* Runner::any_slot() {
+  const net::Loop* const here = net::Loop::current();
+  // In turn, so that the shards of a worker get alike many.
+  const std::size_t first = next_slot_.fetch_add(1, std::memory_order_relaxed) % slots_.size();
+  Slot* other = nullptr;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = *slots_[(first + i) % slots_.size()];
+    if (!slot.serving.load(std::memory_order_acquire)) {
+      continue;
+    }
+    if (slot.host.loop == here) {
+      return &slot;
+    }
+    other = other == nullptr ? &slot : other;
+  }
+  return other;
 }
 
 }  // namespace flotilla::saga

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <future>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,6 +23,8 @@ constexpr std::string_view kOpenStates[] = {"scheduled", "running",      "commit
                                             "held",      "compensating", "suspended"};
 constexpr std::uint32_t kContent = 1;       // of the records of definitions and secrets
 constexpr std::uint16_t kAcceptedType = 1;  // of record.hpp
+constexpr int kMostTries = 5;
+constexpr auto kLookAgain = std::chrono::milliseconds(20);
 
 // Blocks until the journal has called back. Only where no loop of this thread is waited for.
 template <class T, class Ask>
@@ -34,10 +37,11 @@ T wait_for(Ask ask) {
 journal::UtcMillis now_millis() { return journal::UtcMillis(net::wall_now().ns_since_epoch / 1'000'000); }
 
 // One record in a stream of its own, found by its claim.
-journal::Batch single_record(journal::Journal& journal, std::string_view scope, std::string key,
+journal::Batch single_record(const journal::Lease& lease, std::string_view scope, std::string key,
                              std::uint16_t type, std::string_view content) {
   journal::Batch batch;
-  batch.epoch = journal.epoch();
+  batch.shard = lease.shard;
+  batch.epoch = lease.epoch;
   batch.time = now_millis();
   const journal::StreamRef stream = batch.create();
   std::string body;
@@ -50,6 +54,58 @@ journal::Batch single_record(journal::Journal& journal, std::string_view scope, 
   return batch;
 }
 
+// A shard of ours, whichever: what belongs to no saga may lie anywhere. Blocks until there is one.
+Result<journal::Lease> any_lease(journal::Journal& journal) {
+  for (const Instant until = net::monotonic_now() + kShardPatience; net::monotonic_now() < until;) {
+    for (std::uint32_t shard = 0; shard < journal.shards(); ++shard) {
+      if (const auto lease = journal.ownership().lease(shard)) {
+        return *lease;
+      }
+    }
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  return fail(Errc::unavailable,
+              fmt::format("no shard of the journal has come to this process within {} s: look whether the "
+                          "processes that have them run",
+                          kShardPatience / std::chrono::seconds(1)));
+}
+
+// Which rows to ask for next, so that all of sagas that have not ended are seen.
+class UnfinishedScan {
+ public:
+  explicit UnfinishedScan(std::optional<std::uint32_t> shard) { query_.shard = shard; }
+
+  // Nothing when all were seen.
+  [[nodiscard]] const journal::SummaryQuery* next() {
+    if (state_ == std::size(kOpenStates)) {
+      std::ranges::sort(found_, {}, &Unfinished::stream);
+      return nullptr;
+    }
+    query_.state = kOpenStates[state_];
+    return &query_;
+  }
+  Result<> take(const std::vector<journal::Summary>& page) {
+    for (const journal::Summary& summary : page) {
+      auto row = read_row(summary.attributes);
+      if (!row) {
+        return std::unexpected(row.error());
+      }
+      found_.push_back({.stream = summary.stream, .state = summary.state, .row = *std::move(row)});
+    }
+    const bool more = page.size() == query_.limit;
+    query_.after = more ? page.back().stream : StreamId();
+    state_ += more ? 0 : 1;
+    return {};
+  }
+  [[nodiscard]] std::vector<Unfinished>& found() noexcept { return found_; }
+
+ private:
+  journal::SummaryQuery query_{
+      .name = {}, .state = {}, .newest_first = false, .limit = journal::kMaxSummaries};
+  std::size_t state_ = 0;
+  std::vector<Unfinished> found_;
+};
+
 Result<std::string> content_of(std::string_view body) {
   journal::BodyReader reader(body);
   const auto field = reader.next();
@@ -57,6 +113,31 @@ Result<std::string> content_of(std::string_view body) {
     return fail(Errc::invalid, "a record of the saga store is damaged");
   }
   return std::string((*field)->bytes);
+}
+
+journal::StreamQuery first_of(StreamId stream) { return {.stream = stream, .limits = {.records = 1}}; }
+
+Result<std::string> body_of(const Result<journal::Page>& page, StreamId stream, std::uint16_t type) {
+  if (!page) {
+    return std::unexpected(page.error());
+  }
+  if (page->records.empty() || page->records.front()->record.type != type) {
+    return fail(Errc::invalid, fmt::format("stream {} of the saga store is damaged", stream.value()));
+  }
+  return page->records.front()->record.body;
+}
+
+// The locks of a saga that has more than a row holds: they stand in its first record.
+Result<> take_locks(const Result<journal::Page>& page, Unfinished& saga) {
+  const auto body = body_of(page, saga.stream, kAcceptedType);
+  const auto record = body ? decode(kAcceptedType, *body) : Result<Record>(std::unexpected(body.error()));
+  if (!record) {
+    return std::unexpected(record.error());
+  }
+  if (const auto* accepted = std::get_if<record::Accepted>(&record->body)) {
+    saga.row.locks = accepted->locks;
+  }
+  return {};
 }
 
 Error definition_missing(std::string_view hash) {
@@ -174,17 +255,34 @@ net::Task<Result<SagaId>> SagaStore::id_of(StreamId stream) const {
   co_return row ? Result<SagaId>(row->id) : std::unexpected(row.error());
 }
 
-Result<std::string> SagaStore::first_body(StreamId stream, std::uint16_t type) const {
-  const auto page = wait_for<Result<journal::Page>>([&](auto done) {
-    journal_.read(journal::StreamQuery{.stream = stream, .limits = {.records = 1}}, std::move(done));
-  });
-  if (!page) {
-    return std::unexpected(page.error());
+Result<std::optional<StreamId>> SagaStore::find_or_keep(std::string_view scope, const std::string& key,
+                                                        std::uint16_t type, std::string_view content) const {
+  for (int tries = 0;; ++tries) {
+    auto holder = wait_for<Result<std::optional<journal::Holder>>>(
+        [&](auto done) { journal_.find(std::string(scope), key, std::move(done)); });
+    if (!holder) {
+      return std::unexpected(holder.error());
+    }
+    if (*holder) {
+      return (*holder)->stream;
+    }
+    const auto lease = any_lease(journal_);
+    if (!lease) {
+      return std::unexpected(lease.error());
+    }
+    const auto kept = wait_for<journal::AppendResult>([&](auto done) {
+      journal_.append(single_record(*lease, scope, key, type, content), std::move(done));
+    });
+    if (kept) {
+      return std::nullopt;
+    }
+    // Another process was faster, or has taken the shard: look again.
+    const bool again = std::holds_alternative<journal::KeyTaken>(kept.error()) ||
+                       std::holds_alternative<journal::StaleEpoch>(kept.error());
+    if (!again || tries == kMostTries) {
+      return fail(Errc::unavailable, "the journal cannot be written: " + describe(kept.error()));
+    }
   }
-  if (page->records.empty() || page->records.front()->record.type != type) {
-    return fail(Errc::invalid, fmt::format("stream {} of the saga store is damaged", stream.value()));
-  }
-  return page->records.front()->record.body;
 }
 
 Result<KeyMaterial> SagaStore::keys() const {
@@ -192,27 +290,20 @@ Result<KeyMaterial> SagaStore::keys() const {
   if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
     return fail(Errc::io, "the system has no random numbers");
   }
-  const std::string key = "keys";
-  auto holder = wait_for<Result<std::optional<journal::Holder>>>(
-      [&](auto done) { journal_.find(std::string(kSecretScope), key, std::move(done)); });
-  if (!holder) {
-    return std::unexpected(holder.error());
+  const auto kept = find_or_keep(kSecretScope, "keys", kSecretRecord, secret);
+  if (!kept) {
+    return std::unexpected(kept.error());
   }
-  if (*holder) {
-    const auto body = first_body((*holder)->stream, kSecretRecord);
-    auto kept = body ? content_of(*body) : body;
-    if (!kept || kept->size() != secret.size()) {
-      return kept ? Result<KeyMaterial>(fail(Errc::invalid, "the secret of the saga store is damaged"))
-                  : std::unexpected(kept.error());
+  if (*kept) {
+    const auto page =
+        wait_for<Result<journal::Page>>([&](auto done) { journal_.read(first_of(**kept), std::move(done)); });
+    const auto body = body_of(page, **kept, kSecretRecord);
+    auto known = body ? content_of(*body) : body;
+    if (!known || known->size() != secret.size()) {
+      return known ? Result<KeyMaterial>(fail(Errc::invalid, "the secret of the saga store is damaged"))
+                   : std::unexpected(known.error());
     }
-    secret = *std::move(kept);
-  } else {
-    const auto kept = wait_for<journal::AppendResult>([&](auto done) {
-      journal_.append(single_record(journal_, kSecretScope, key, kSecretRecord, secret), std::move(done));
-    });
-    if (!kept) {
-      return fail(Errc::unavailable, "the journal cannot be written: " + describe(kept.error()));
-    }
+    secret = *std::move(known);
   }
   KeyMaterial keys;
   std::memcpy(keys.words.data(), secret.data(), secret.size());
@@ -221,72 +312,54 @@ Result<KeyMaterial> SagaStore::keys() const {
 
 Result<> SagaStore::keep(const std::vector<DefinitionPtr>& definitions) const {
   for (const DefinitionPtr& definition : definitions) {
-    const std::string& hash = definition->hash.value();
-    const auto holder = wait_for<Result<std::optional<journal::Holder>>>(
-        [&](auto done) { journal_.find(std::string(kDefinitionScope), hash, std::move(done)); });
-    if (!holder) {
-      return std::unexpected(holder.error());
-    }
-    if (*holder) {
-      continue;
-    }
-    const auto kept = wait_for<journal::AppendResult>([&](auto done) {
-      journal_.append(
-          single_record(journal_, kDefinitionScope, hash, kDefinitionRecord, definition->canonical),
-          std::move(done));
-    });
+    const auto kept =
+        find_or_keep(kDefinitionScope, definition->hash.value(), kDefinitionRecord, definition->canonical);
     if (!kept) {
-      return fail(Errc::unavailable, fmt::format("the definition of saga '{}' cannot be kept: {}",
-                                                 definition->name, describe(kept.error())));
+      return fail(kept.error().code, fmt::format("the definition of saga '{}' cannot be kept: {}",
+                                                 definition->name, kept.error().message));
     }
-  }
-  return {};
-}
-
-Result<> SagaStore::read_locks(Unfinished& saga) const {
-  const auto body = first_body(saga.stream, kAcceptedType);
-  const auto record = body ? decode(kAcceptedType, *body) : Result<Record>(std::unexpected(body.error()));
-  if (!record) {
-    return std::unexpected(record.error());
-  }
-  if (const auto* accepted = std::get_if<record::Accepted>(&record->body)) {
-    saga.row.locks = accepted->locks;
   }
   return {};
 }
 
 Result<std::vector<Unfinished>> SagaStore::unfinished() const {
-  std::vector<Unfinished> all;
-  for (const std::string_view state : kOpenStates) {
-    journal::SummaryQuery query{
-        .name = {}, .state = std::string(state), .newest_first = false, .limit = journal::kMaxSummaries};
-    for (;;) {
-      const auto page = wait_for<Result<std::vector<journal::Summary>>>(
-          [&](auto done) { journal_.list(query, std::move(done)); });
-      if (!page) {
-        return std::unexpected(page.error());
-      }
-      for (const journal::Summary& summary : *page) {
-        auto row = read_row(summary.attributes);
-        if (!row) {
-          return std::unexpected(row.error());
-        }
-        Unfinished saga{.stream = summary.stream, .state = summary.state, .row = *std::move(row)};
-        if (saga.row.locks_elsewhere) {
-          if (auto read = read_locks(saga); !read) {
-            return std::unexpected(read.error());
-          }
-        }
-        all.push_back(std::move(saga));
-      }
-      if (page->size() < query.limit) {
-        break;
-      }
-      query.after = page->back().stream;
+  UnfinishedScan scan({});
+  while (const auto* query = scan.next()) {
+    const auto page = wait_for<Result<std::vector<journal::Summary>>>(
+        [&](auto done) { journal_.list(*query, std::move(done)); });
+    if (const auto taken = page ? scan.take(*page) : std::unexpected(page.error()); !taken) {
+      return std::unexpected(taken.error());
     }
   }
-  std::ranges::sort(all, {}, &Unfinished::stream);
-  return all;
+  for (Unfinished& saga : scan.found()) {
+    if (saga.row.locks_elsewhere) {
+      const auto page = wait_for<Result<journal::Page>>(
+          [&](auto done) { journal_.read(first_of(saga.stream), std::move(done)); });
+      if (const auto taken = take_locks(page, saga); !taken) {
+        return std::unexpected(taken.error());
+      }
+    }
+  }
+  return std::move(scan.found());
+}
+
+net::Task<Result<std::vector<Unfinished>>> SagaStore::unfinished(std::uint32_t shard) const {
+  UnfinishedScan scan(shard);
+  while (const auto* query = scan.next()) {
+    const auto page = co_await journal_.list(*query);
+    if (const auto taken = page ? scan.take(*page) : std::unexpected(page.error()); !taken) {
+      co_return std::unexpected(taken.error());
+    }
+  }
+  for (Unfinished& saga : scan.found()) {
+    if (saga.row.locks_elsewhere) {
+      const auto page = co_await journal_.read(first_of(saga.stream));
+      if (const auto taken = take_locks(page, saga); !taken) {
+        co_return std::unexpected(taken.error());
+      }
+    }
+  }
+  co_return std::move(scan.found());
 }
 
 Result<std::vector<journal::StateCount>> SagaStore::counts() const {

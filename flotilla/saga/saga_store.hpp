@@ -29,6 +29,8 @@ struct LoadedSaga {
   std::vector<StoredRecord> records;
 };
 
+inline constexpr Duration kShardPatience = std::chrono::seconds(60);
+
 class SagaStore {
  public:
   SagaStore(journal::Journal& journal, DefinitionShelf& shelf) : journal_(journal), shelf_(shelf) {}
@@ -45,12 +47,15 @@ class SagaStore {
   // The id of the saga that has that stream. Error: not_found.
   [[nodiscard]] net::Task<Result<SagaId>> id_of(journal::StreamId stream) const;
 
-  // Each blocks.
-  // Makes the material at the first start. Never log it.
+  // Those of one shard that have not ended, in the order in which they were accepted.
+  [[nodiscard]] net::Task<Result<std::vector<Unfinished>>> unfinished(std::uint32_t shard) const;
+
+  // Each blocks. What has to be written waits until one shard of the journal is ours, at most kShardPatience.
+  // Makes the material at the first start of all. Never log it.
   [[nodiscard]] Result<KeyMaterial> keys() const;
   // Keeps what is not kept yet.
   [[nodiscard]] Result<> keep(const std::vector<DefinitionPtr>& definitions) const;
-  // In the order in which they were accepted.
+  // As the task, of all shards.
   [[nodiscard]] Result<std::vector<Unfinished>> unfinished() const;
   // How many have not ended, by the name of their definition.
   [[nodiscard]] Result<std::vector<journal::StateCount>> counts() const;
@@ -58,8 +63,11 @@ class SagaStore {
  private:
   [[nodiscard]] net::Task<Result<std::vector<StoredRecord>>> records(journal::StreamId stream) const;
   [[nodiscard]] net::Task<Result<>> fetch_definitions(const std::vector<StoredRecord>& records) const;
-  [[nodiscard]] Result<std::string> first_body(journal::StreamId stream, std::uint16_t type) const;
-  [[nodiscard]] Result<> read_locks(Unfinished& saga) const;
+  // The stream that holds `content` for that key, or null if it was made now.
+  [[nodiscard]] Result<std::optional<journal::StreamId>> find_or_keep(std::string_view scope,
+                                                                      const std::string& key,
+                                                                      std::uint16_t type,
+                                                                      std::string_view content) const;
 
   journal::Journal& journal_;
   DefinitionShelf& shelf_;

@@ -15,11 +15,17 @@ constexpr Duration kReloadPause = std::chrono::seconds(1);
 // Sagas that are read at once while recovering.
 constexpr std::uint32_t kRecoveringLoads = 16;
 
-EngineConfig engine_config(const ShardCommons& commons, std::uint32_t index) {
+// While the lease is looked at until it outlasts an attempt.
+constexpr Duration kLeasePause = std::chrono::milliseconds(50);
+// What a lease has left at least when it is renewed in time: an attempt that may take longer is sent then,
+// and cut when the lease is not renewed.
+constexpr Duration kLeaseLeft = journal::kLeaseTime - journal::kLeaseRenewal - journal::kLeaseRetry;
+
+EngineConfig engine_config(const ShardCommons& commons, const ShardSeat& seat) {
   return {.keys = commons.keys,
-          .epoch = commons.store.journal().epoch(),
-          .seed = commons.seed + index,
-          .shard = index,
+          .epoch = seat.epoch,
+          .seed = commons.seed + seat.index,
+          .shard = seat.index,
           .shards = commons.shards};
 }
 
@@ -39,13 +45,20 @@ Shard::Kept::Kept(Shard& of, SagaId id)
           },
           this) {}
 
-Shard::Shard(ShardCommons& commons, ShardHost host, std::uint32_t index)
+Shard::Shard(ShardCommons& commons, ShardHost host, ShardSeat seat)
     : commons_(commons),
       host_(std::move(host)),
-      index_(index),
-      engine_(engine_config(commons, index), commons.shelf) {}
+      seat_(seat),
+      engine_(engine_config(commons, seat), commons.shelf) {
+  (void)lease_outlasts(Duration::zero());
+}
 
-Shard::~Shard() { tasks_.cancel_all(); }
+Shard::~Shard() {
+  tasks_.cancel_all();
+  while (!kept_.empty()) {
+    forget(kept_.begin()->first, nullptr);  // what counts what lives goes on
+  }
+}
 
 // Effects may lead to further inputs at once; those wait until the effects before them were carried out.
 void Shard::feed(Input input) {
@@ -117,7 +130,7 @@ SagaCounters& Shard::counters_of(SagaId saga) {
   const std::string name = state == nullptr ? std::string() : state->definition->name;
   SagaCounters*& counters = counters_[name];
   if (counters == nullptr) {
-    counters = &commons_.metrics.of(name, index_);
+    counters = &commons_.metrics.of(name, seat_.index);
   }
   return *counters;
 }
@@ -141,6 +154,9 @@ net::Task<> Shard::send(effect::Send send) {
       co_return;
     }
   }
+  if (!lease_outlasts(send.timeout) && !co_await await_lease(send.timeout)) {
+    co_return;  // whoever has the shard then sends it
+  }
   counters_of(send.saga).sent[static_cast<std::size_t>(send.op)].add();
   ++sending_;
   input::Answer answer =
@@ -153,11 +169,34 @@ net::Task<> Shard::send(effect::Send send) {
   feed(std::move(answer));
 }
 
+bool Shard::lease_outlasts(Duration timeout) {
+  const auto lease = commons_.store.journal().ownership().lease(seat_.place.shard);
+  if (!lease || lease->epoch != seat_.epoch) {
+    return false;
+  }
+  leased_until_ = lease->until;
+  // Not by the loop's clock, which stands while the process is stopped.
+  return lease->until - net::monotonic_now() > std::min(timeout, kLeaseLeft);
+}
+
+net::Task<bool> Shard::await_lease(Duration timeout) {
+  while (!lease_outlasts(timeout)) {
+    const auto lease = commons_.store.journal().ownership().lease(seat_.place.shard);
+    if (!lease || lease->epoch != seat_.epoch || draining_ || stopped_) {
+      co_return false;
+    }
+    co_await net::sleep_for(*host_.loop, kLeasePause);
+  }
+  co_return !draining_ && !stopped_;
+}
+
 // Whether it may still be sent after a wait: a callback may have told how it ended, or the saga have aborted,
-// and then no action may follow.
+// and then no action may follow; and the process may have been stopped until the lease was over.
 bool Shard::is_wanted(const effect::Send& send) const {
   const Life* const life = engine_.life(send.saga);
-  return life != nullptr && (send.op != Op::action || life->state.phase != Phase::compensating) &&
+  const auto lease = commons_.store.journal().ownership().lease(seat_.place.shard);
+  return lease && lease->epoch == seat_.epoch && life != nullptr &&
+         (send.op != Op::action || life->state.phase != Phase::compensating) &&
          std::ranges::find(life->runs, send.token, &Run::token) != life->runs.end();
 }
 
@@ -317,7 +356,11 @@ void Shard::forget(SagaId saga, const SagaState* last) {
 
 void Shard::carry_out(const effect::Stop& /*stop*/) {
   stopped_ = true;
-  log::error("sagas stop: another process has taken the journal over");
+  if (seat_.place.shards == 1) {
+    log::error("sagas stop: another process has taken the journal over");
+  } else {
+    log::warning("sagas of shard {} stop here: another process has taken it over", seat_.place.shard);
+  }
 }
 
 net::Task<> Shard::drain(Instant deadline) {

@@ -1,7 +1,9 @@
 // One engine on one worker's loop, and everything that carries its effects out.
 //
-// For: runner.hpp, which has one for each worker and hands requests and inputs over. A saga belongs to the
-// shard that shard_of() names, for as long as the process runs.
+// For: runner.hpp, which hands requests and inputs over. A saga belongs to the shard that shard_of() names,
+// for as long as the process runs, or has the lease of that shard of the journal.
+// It sends an attempt only while the lease outlasts it: whoever has the shard next may then rely on it that
+// nothing of ours is on its way for longer than the lease.
 // Appends go to the journal, requests through the worker's Carrier, waits on its timers. What the journal has
 // not confirmed has not happened: an append that failed makes the engine drop the saga and read it again.
 // Ownership: owned by the runner, made and destroyed on its loop; destroying it ends every wait and request
@@ -20,6 +22,7 @@
 #include "flotilla/net/scope.hpp"
 #include "flotilla/saga/carrier.hpp"
 #include "flotilla/saga/core/engine.hpp"
+#include "flotilla/saga/saga_lists.hpp"
 #include "flotilla/saga/saga_metrics.hpp"
 #include "flotilla/saga/saga_store.hpp"
 #include "flotilla/saga/service.hpp"
@@ -51,9 +54,16 @@ struct ShardCommons {
   std::function<void(SagaId, Input)> route;  // to the shard that has the saga; from any thread
 };
 
+// Which one a shard is.
+struct ShardSeat {
+  std::uint32_t index = 0;  // of shard_of()
+  Place place;              // where its sagas lie in the journal
+  std::uint64_t epoch = 0;  // of the lease of that place, under which all of it is written
+};
+
 class Shard {
  public:
-  Shard(ShardCommons& commons, ShardHost host, std::uint32_t index);
+  Shard(ShardCommons& commons, ShardHost host, ShardSeat seat);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
   ~Shard();
@@ -73,8 +83,6 @@ class Shard {
   [[nodiscard]] net::Task<Asked<SagaView>> show(SagaId saga, bool timeline);
   // As it is at its end, or suspended, or when `wait` is over.
   [[nodiscard]] net::Task<Asked<SagaView>> end_of(SagaId saga, Duration wait);
-  [[nodiscard]] net::Task<Asked<SagaPage>> list(ListRequest request);
-  [[nodiscard]] net::Task<Asked<json::Value>> count();
   // The index of a step by its name. Errors: not_found (the saga, the step).
   [[nodiscard]] net::Task<Asked<StepIndex>> find_step(SagaId saga, std::string name);
   // The definition of that hash; without one, the file's current one of the saga's name. Error: not_found.
@@ -86,6 +94,8 @@ class Shard {
   // Runs beside the others until it ends or the shard does.
   void spawn(net::Task<> task) { tasks_.spawn(std::move(task)); }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
+  // Until when the lease was known to be ours when something was sent last.
+  [[nodiscard]] Instant leased_until() const noexcept { return leased_until_; }
 
  private:
   struct Asking;
@@ -127,6 +137,10 @@ class Shard {
   [[nodiscard]] SagaCounters& counters_of(SagaId saga);
   [[nodiscard]] Instant pace(const effect::Send& send);
   [[nodiscard]] bool is_wanted(const effect::Send& send) const;
+  // Whether an attempt of that length may be sent now.
+  [[nodiscard]] bool lease_outlasts(Duration timeout);
+  // Waits until it may. False: this shard sends nothing more.
+  [[nodiscard]] net::Task<bool> await_lease(Duration timeout);
 
   // shard_journal.cpp
   [[nodiscard]] net::Task<> append(effect::Append append);
@@ -140,16 +154,12 @@ class Shard {
 
   // shard_requests.cpp
   // The state as the engine has it, or else as the journal does.
-  struct Seen {
-    SagaState state;
-    bool admitted = true;
-    json::Value timeline;
-  };
-  [[nodiscard]] net::Task<Asked<Seen>> look(SagaId saga, bool timeline);
+  [[nodiscard]] net::Task<Asked<SeenSaga>> look(SagaId saga, bool timeline);
 
   ShardCommons& commons_;
   ShardHost host_;
-  std::uint32_t index_;
+  const ShardSeat seat_;
+  Instant leased_until_;
   Engine engine_;
   std::deque<Input> inputs_;  // while feed() is at work
   bool feeding_ = false;

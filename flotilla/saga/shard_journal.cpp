@@ -36,7 +36,7 @@ net::Task<> Shard::append(effect::Append append) {
     const auto hand_over = [&](bool held) {
       const auto kept = kept_.find(saga);
       built = make_batch(append, kept == kept_.end() ? std::nullopt : kept->second->stream,
-                         commons_.topics.of(append.events), held);
+                         commons_.topics.of(append.events, seat_.place), held, seat_.place);
       commons_.store.journal().append(std::move(built.batch), reply.send());
     };
     if (!claims) {
@@ -80,7 +80,7 @@ void Shard::appended(const effect::Append& append, const SagaBatch& batch, const
     kept.stream = done.created[created++];
     SagaCounters*& counters = counters_[append.name];
     if (counters == nullptr) {
-      counters = &commons_.metrics.of(append.name, index_);
+      counters = &commons_.metrics.of(append.name, seat_.index);
     }
     counters->started.add();
     counters->live.add();

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "flotilla/base/iso_time.hpp"
-#include "flotilla/base/text.hpp"
 #include "flotilla/saga/core/report.hpp"
 #include "flotilla/saga/shard.hpp"
 #include "flotilla/saga/shard_waiting.hpp"
@@ -17,14 +15,6 @@ using What = effect::Reply::What;
 
 std::unexpected<SagaProblem> refuse(Reason reason, std::string detail, std::uint16_t status = 0) {
   return std::unexpected(SagaProblem{.reason = reason, .detail = std::move(detail), .status = status});
-}
-
-std::unexpected<SagaProblem> no_saga(SagaId saga) {
-  return refuse(Reason::not_found, "there is no saga " + saga.text());
-}
-
-std::unexpected<SagaProblem> unreadable(const Error& error) {
-  return refuse(error.code == Errc::limit ? Reason::overloaded : Reason::store_unavailable, error.message);
 }
 
 std::unexpected<SagaProblem> is_draining() {
@@ -65,13 +55,6 @@ std::optional<SagaProblem> problem_of(const effect::Reply& reply, const journal:
     }
   }
   return problem(Reason::store_unavailable, "");
-}
-
-SagaView view_of(const SagaState& state, bool admitted) {
-  return {.id = state.id,
-          .state = std::string(state_name(state, admitted)),
-          .terminal = is_terminal(state.phase),
-          .body = report(state, admitted)};
 }
 
 }  // namespace
@@ -121,38 +104,21 @@ net::Task<Asked<What>> Shard::ask(SagaId saga, Input input) {
   co_return (*asking.reply)->what;
 }
 
-net::Task<Asked<Shard::Seen>> Shard::look(SagaId saga, bool timeline) {
+net::Task<Asked<SeenSaga>> Shard::look(SagaId saga, bool timeline) {
   if (!timeline) {
     if (const SagaState* const state = engine_.state(saga)) {
-      Seen seen{.state = *state, .admitted = engine_.admitted(saga), .timeline = {}};
+      SeenSaga seen{.state = *state, .admitted = engine_.admitted(saga), .timeline = {}};
       for (const Run& run : engine_.life(saga)->runs) {
         seen.state.steps[run.step].attempts = run.attempts;  // of what is under way; no record tells yet
       }
       co_return seen;
     }
   }
-  auto loaded = co_await commons_.store.load(saga);
-  if (!loaded) {
-    co_return unreadable(loaded.error());
+  auto seen = co_await read_saga(commons_.store, commons_.shelf, saga, timeline);
+  if (seen) {
+    const SagaState& state = seen->state;
+    seen->admitted = state.locks.empty() || is_terminal(state.phase) || commons_.locks.holds(saga);
   }
-  if (!*loaded) {
-    co_return no_saga(saga);
-  }
-  Seen seen{.state = {}, .admitted = true, .timeline = json::Value::array()};
-  std::uint64_t seq = 0;
-  for (const StoredRecord& stored : (*loaded)->records) {
-    const RecordMeta meta{.seq = ++seq, .epoch = stored.epoch, .time = stored.time};
-    const auto record = decode(stored.type, stored.body);
-    const auto folded =
-        record ? apply(seen.state, *record, meta, commons_.shelf) : Result<>(std::unexpected(record.error()));
-    if (!folded) {
-      co_return unreadable(folded.error());
-    }
-    if (timeline) {
-      seen.timeline.push_back(report(*record, meta, *seen.state.definition));
-    }
-  }
-  seen.admitted = seen.state.locks.empty() || is_terminal(seen.state.phase) || commons_.locks.holds(saga);
   co_return seen;
 }
 
@@ -161,11 +127,7 @@ net::Task<Asked<SagaView>> Shard::show(SagaId saga, bool timeline) {
   if (!seen) {
     co_return std::unexpected(seen.error());
   }
-  SagaView view = view_of(seen->state, seen->admitted);
-  if (timeline) {
-    view.body.set("timeline", std::move(seen->timeline));
-  }
-  co_return view;
+  co_return view_of(*std::move(seen), timeline);
 }
 
 net::Task<Asked<SagaView>> Shard::end_of(SagaId saga, Duration wait) {
@@ -173,20 +135,11 @@ net::Task<Asked<SagaView>> Shard::end_of(SagaId saga, Duration wait) {
   EndWait waiting(*this, saga);
   for (;;) {
     if (waiting.last != nullptr) {
-      co_return view_of(*waiting.last, true);
+      co_return view_of({.state = *waiting.last, .admitted = true, .timeline = {}}, false);
     }
     const SagaState* const state = engine_.state(saga);
     if (state == nullptr) {
-      auto seen = co_await show(saga, false);
-      // One that a process before left, and that is not taken up yet, is waited for as any other.
-      const bool open = seen && !seen->terminal && seen->state != "suspended";
-      if (!open || draining_ || host_.loop->now() >= deadline) {
-        co_return seen;
-      }
-      if (engine_.state(saga) == nullptr && waiting.last == nullptr) {
-        (void)co_await waiting.changed.wait(deadline);
-      }
-      continue;
+      co_return co_await show(saga, false);
     }
     const bool over = is_terminal(state->phase) || state->suspended || draining_;
     if (over || host_.loop->now() >= deadline) {
@@ -226,61 +179,6 @@ net::Task<Asked<DefinitionPtr>> Shard::migration_target(SagaId saga, std::string
     co_return refuse(Reason::not_found, fmt::format("the file has no saga '{}' any more", name));
   }
   co_return current;
-}
-
-net::Task<Asked<SagaPage>> Shard::list(ListRequest request) {
-  journal::SummaryQuery query{.name = std::move(request.name),
-                              .state = std::move(request.state),
-                              .limit = std::clamp<std::size_t>(request.limit, 1, kMaxListed)};
-  if (!query.state.empty() && !is_state_name(query.state)) {
-    co_return refuse(Reason::invalid, fmt::format("no saga is ever '{}'", query.state));
-  }
-  if (!request.after.empty()) {
-    const auto after = parse_int<std::uint64_t>(request.after);
-    if (!after || *after > journal::kMaxNumber) {
-      co_return refuse(Reason::invalid, fmt::format("'{}' is no token of a page before", request.after));
-    }
-    query.after = journal::StreamId(*after);
-  }
-  const std::size_t limit = query.limit;
-  const auto rows = co_await commons_.store.journal().list(std::move(query));
-  if (!rows) {
-    co_return unreadable(rows.error());
-  }
-  SagaPage page{.items = json::Value::array(), .next = {}};
-  for (const journal::Summary& summary : *rows) {
-    const auto row = read_row(summary.attributes);
-    if (!row) {
-      co_return unreadable(row.error());
-    }
-    json::Value item =
-        json::Value::object({{"id", row->id.text()}, {"name", summary.name}, {"state", summary.state}});
-    if (!row->reason.empty()) {
-      item.set("reason", row->reason);
-    }
-    if (!row->step.empty()) {
-      item.set("step", row->step);
-    }
-    item.set("created", iso_time({summary.created.value() * 1'000'000}));
-    item.set("changed", iso_time({summary.changed.value() * 1'000'000}));
-    page.items.push_back(std::move(item));
-  }
-  if (rows->size() == limit) {
-    page.next = std::to_string(rows->back().stream.value());
-  }
-  co_return page;
-}
-
-net::Task<Asked<json::Value>> Shard::count() {
-  const auto counts = co_await commons_.store.journal().count(journal::RecordClass::saga);
-  if (!counts) {
-    co_return unreadable(counts.error());
-  }
-  json::Value items = json::Value::array();
-  for (const journal::StateCount& each : *counts) {
-    items.push_back(json::Value::object({{"name", each.name}, {"state", each.state}, {"count", each.count}}));
-  }
-  co_return items;
 }
 
 }  // namespace flotilla::saga

@@ -1,4 +1,5 @@
-// The one lock table of the process, for sagas on all workers.
+// The one lock table of the process, for sagas on all workers. In a journal of several shards all sagas with
+// locks live on one shard (runner.hpp), and the table is that of its owner.
 //
 // For: shard.hpp. Who holds a lock must follow from the order in which sagas were accepted, because that is
 // what a restart finds. The journal commits in the order in which batches are handed to it, so a saga's claim
@@ -33,6 +34,10 @@ class SharedLocks {
     return held ? Claimed::held : Claimed::waiting;
   }
 
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    table_ = LockTable();
+  }
   // For the sagas that a start finds, in the order of their acceptance.
   void restore(SagaId saga, std::span<const std::string> keys) {
     const std::lock_guard lock(mutex_);

@@ -15,23 +15,23 @@ namespace flotilla::saga {
 
 class TopicDirectory {
  public:
-  // Those of `events` that are known.
-  [[nodiscard]] TopicStreams of(const std::vector<effect::Event>& events) const {
+  // Those of `events` that are known in that shard of the journal.
+  [[nodiscard]] TopicStreams of(const std::vector<effect::Event>& events, Place place) const {
     TopicStreams found;
     if (events.empty()) {
       return found;
     }
     const std::lock_guard lock(mutex_);
     for (const effect::Event& event : events) {
-      if (const auto known = streams_.find(event.topic); known != streams_.end()) {
+      if (const auto known = streams_.find(topic_key(event.topic, place)); known != streams_.end()) {
         found.insert(*known);
       }
     }
     return found;
   }
-  void put(const std::string& topic, journal::StreamId stream) {
+  void put(const std::string& key, journal::StreamId stream) {  // topic_key()
     const std::lock_guard lock(mutex_);
-    streams_.insert_or_assign(topic, stream);
+    streams_.insert_or_assign(key, stream);
   }
 
  private:

@@ -27,18 +27,20 @@ journal::NewRecord event_record(const effect::Append& append, const effect::Even
           .category = event.topic};
 }
 
-void add_events(const effect::Append& append, const TopicStreams& topics, SagaBatch& out) {
+void add_events(const effect::Append& append, const TopicStreams& topics, Place place, SagaBatch& out) {
   std::map<std::string_view, std::size_t> at;  // in batch.appends
   for (const effect::Event& event : append.events) {
     auto known = at.find(event.topic);
     if (known == at.end()) {
       known = at.emplace(event.topic, out.batch.appends.size()).first;
-      const auto found = topics.find(event.topic);
+      std::string key = topic_key(event.topic, place);
+      const auto found = topics.find(key);
       const journal::StreamRef stream =
           found != topics.end() ? journal::StreamRef(found->second) : out.batch.create();
       if (found == topics.end()) {
-        out.new_topics.push_back(event.topic);
-        out.batch.claims.push_back({.scope = std::string(kTopicScope), .key = event.topic, .holder = stream});
+        out.new_topics.push_back(key);
+        out.batch.claims.push_back(
+            {.scope = std::string(kTopicScope), .key = std::move(key), .holder = stream});
       }
       out.batch.appends.push_back(
           {.record_class = journal::RecordClass::topic, .stream = stream, .records = {}});
@@ -102,9 +104,14 @@ std::string scoped_key(std::string_view principal, std::string_view key) {
   return fmt::format("{}\n{}", principal, key);
 }
 
+std::string topic_key(std::string_view topic, Place place) {
+  return place.shards == 1 ? std::string(topic) : fmt::format("{}/{}", place.shard, topic);
+}
+
 SagaBatch make_batch(const effect::Append& append, std::optional<journal::StreamId> stream,
-                     const TopicStreams& topics, bool holds_locks) {
+                     const TopicStreams& topics, bool holds_locks, Place place) {
   SagaBatch out;
+  out.batch.shard = place.shard;
   out.batch.epoch = append.epoch;
   out.batch.time = journal::UtcMillis(append.time);
   out.creates_saga = !stream;
@@ -117,7 +124,7 @@ SagaBatch make_batch(const effect::Append& append, std::optional<journal::Stream
     records.records.push_back({.type = record.type, .body = record.body, .category = {}});
   }
   add_claims(append, saga, out);
-  add_events(append, topics, out);
+  add_events(append, topics, place, out);
   const bool scheduled = append.state == "scheduled" && holds_locks;
   out.batch.summaries.push_back({.record_class = journal::RecordClass::saga,
                                  .stream = saga,

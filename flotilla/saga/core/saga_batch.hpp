@@ -40,19 +40,27 @@ inline constexpr std::string_view kTopicScope = "topic";
 // How long a key still finds its saga after the end.
 inline constexpr Duration kKeepKey = std::chrono::days(7);
 
-using TopicStreams = std::map<std::string, journal::StreamId, std::less<>>;
+// The shard of the journal that has a saga's stream, and those of the topics it publishes to.
+struct Place {
+  std::uint32_t shard = 0;
+  std::uint32_t shards = 1;  // of the journal
+};
+// The key under which the stream of a topic in that shard is found: the topic, where there is one shard.
+[[nodiscard]] std::string topic_key(std::string_view topic, Place place);
+
+using TopicStreams = std::map<std::string, journal::StreamId, std::less<>>;  // by topic_key()
 
 struct SagaBatch {
   journal::Batch batch;
   // In the order in which the batch creates them, after the saga's own if `creates_saga`.
   bool creates_saga = false;
-  std::vector<std::string> new_topics;
+  std::vector<std::string> new_topics;  // their topic_key()
 };
 
 // `stream` is the saga's, none for its first batch; `topics` those that exist. `holds_locks`: it shall be
 // shown as running although the engine does not know yet that its locks are free.
 [[nodiscard]] SagaBatch make_batch(const effect::Append& append, std::optional<journal::StreamId> stream,
-                                   const TopicStreams& topics, bool holds_locks);
+                                   const TopicStreams& topics, bool holds_locks, Place place = {});
 
 // The attributes of a row.
 struct Row {
