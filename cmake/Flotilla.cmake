@@ -1,8 +1,9 @@
-# flotilla_library(NAME SOURCES ... TESTS ... DEPENDS ... TEST_DEPENDS ...)
+# flotilla_library(NAME SOURCES ... TESTS ... DEPENDS ... TEST_DEPENDS ... [TEST_FILTER gtest filter])
 #
 # One static library per folder of the house (target flotilla_NAME, alias flotilla::NAME) and one
 # test program per folder (NAME_tests) made of the *_test.cpp files beside the sources.
-# Every .cpp must be listed: tools/lint.py fails on a file that nothing builds.
+# Every .cpp must be listed: tools/lint.py fails on a file that nothing builds. With TEST_FILTER only those tests are
+# registered here; the folder's CMakeLists.txt registers the rest.
 
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
@@ -19,22 +20,26 @@ function(flotilla_use_pch target)
 endfunction()
 
 function(flotilla_tests name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "FILTER" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   flotilla_use_pch(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gtest_main GTest::gmock)
   target_compile_definitions(${name} PRIVATE FLOTILLA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   # PRE_TEST discovery runs at ctest time, so a build needs no test program to start.
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  set(filter "")
+  if(ARG_FILTER)
+    set(filter TEST_FILTER ${ARG_FILTER})
+  endif()
+  gtest_discover_tests(${name} ${filter} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
 
 function(flotilla_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPENDS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_FILTER" "SOURCES;TESTS;DEPENDS;TEST_DEPENDS" ${ARGN})
   add_library(flotilla_${name} STATIC ${ARG_SOURCES})
   add_library(flotilla::${name} ALIAS flotilla_${name})
   flotilla_use_pch(flotilla_${name})
   target_link_libraries(flotilla_${name} PUBLIC ${ARG_DEPENDS})
   if(ARG_TESTS)
-    flotilla_tests(${name}_tests SOURCES ${ARG_TESTS} DEPENDS flotilla::${name} ${ARG_TEST_DEPENDS})
+    flotilla_tests(${name}_tests SOURCES ${ARG_TESTS} DEPENDS flotilla::${name} ${ARG_TEST_DEPENDS} FILTER ${ARG_TEST_FILTER})
   endif()
 endfunction()

@@ -4,12 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "flotilla/journal/memory_journal.hpp"
-#include "flotilla/journal/sqlite_journal.hpp"
 #include "flotilla/journal/subscription.hpp"
+#include "flotilla/journal/test_stores.hpp"
 #include "flotilla/journal/test_support.hpp"
 #include "flotilla/net/loop.hpp"
 #include "flotilla/net/scope.hpp"
@@ -28,30 +28,18 @@ using test::texts;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-struct Store {
-  std::string_view name;
-  std::unique_ptr<Journal> (*open)(const test::Directory&);
-};
-
-std::unique_ptr<Journal> open_memory(const test::Directory&) {
-  return std::make_unique<MemoryJournal>(test::vocabulary());
-}
-std::unique_ptr<Journal> open_sqlite(const test::Directory& directory) {
-  return SqliteJournal::open({.path = directory.file("journal.db"), .vocabulary = test::vocabulary()})
-      .value();
-}
-
-// Without records in memory, so that every page comes from the file.
-std::unique_ptr<Journal> open_sqlite_cold(const test::Directory& directory) {
-  return SqliteJournal::open(
-             {.path = directory.file("journal.db"), .vocabulary = test::vocabulary(), .tail_records = 0})
-      .value();
-}
-
-class JournalContract : public testing::TestWithParam<Store> {
+class JournalContract : public testing::TestWithParam<test::Store> {
  protected:
-  test::Directory directory_;
-  std::unique_ptr<Journal> owner_ = GetParam().open(directory_);
+  void SetUp() override {
+    if (owner_ == nullptr) {
+      GTEST_SKIP() << "no PostgreSQL";
+    }
+  }
+  // The n-th stream that was created.
+  [[nodiscard]] StreamId nth(std::uint64_t n) const { return stream_id(n, 0, journal_.shards()); }
+
+  test::Place place_;
+  std::unique_ptr<Journal> owner_ = GetParam().open(place_);
   Journal& journal_ = *owner_;
 
   // Runs `body` on a loop until it ends.
@@ -77,18 +65,18 @@ TEST_P(JournalContract, NumbersStreamsVersionsAndPositionsFromOneWithoutGaps) {
   batch.appends.push_back({RecordClass::topic, second, {}, {record("c", "order.created")}});
   const auto appended = append(journal_, std::move(batch));
   ASSERT_TRUE(appended.has_value());
-  EXPECT_EQ(appended->created, (std::vector{StreamId(1), StreamId(2)}));
+  EXPECT_EQ(appended->created, (std::vector{nth(1), nth(2)}));
   EXPECT_EQ(appended->versions, (std::vector<std::uint64_t>{2, 1}));
   EXPECT_EQ(appended->position, Position(3));
   EXPECT_EQ(journal_.position(), Position(3));
 
-  const Page page = test::read(journal_, of_stream(RecordClass::saga, StreamId(1))).value();
+  const Page page = test::read(journal_, of_stream(RecordClass::saga, nth(1))).value();
   ASSERT_THAT(texts(page), ElementsAre("a", "b"));
   EXPECT_TRUE(page.at_end);
   const StoredRecord& b = *page.records[1];
   EXPECT_EQ(b.position, Position(2));
   EXPECT_EQ(b.record, (Record{.record_class = RecordClass::saga,
-                              .stream = StreamId(1),
+                              .stream = nth(1),
                               .version = 2,
                               .epoch = journal_.epoch(),
                               .type = 1,
@@ -110,7 +98,8 @@ TEST_P(JournalContract, TheExpectedVersionDecidesBetweenTwo) {
   EXPECT_EQ(conflict.expected, 1U);
   EXPECT_EQ(conflict.actual, 2U);
   EXPECT_EQ(describe(lost.error()),
-            "the aggregate stream 1 is at version 2, not 1: somebody else was quicker");
+            fmt::format("the aggregate stream {} is at version 2, not 1: somebody else was quicker",
+                        stream.value()));
   EXPECT_FALSE(next(0).has_value());
   EXPECT_EQ(next({}).value().versions, std::vector<std::uint64_t>{3});
 }
@@ -130,7 +119,7 @@ TEST_P(JournalContract, ABatchHappensAsAWholeOrNotAtAll) {
   EXPECT_EQ(test::cursor(journal_, "c"), std::nullopt);
   EXPECT_THAT(test::list(journal_, {.record_class = RecordClass::topic}).value(), IsEmpty());
   EXPECT_THAT(texts(test::read(journal_, of_category(RecordClass::topic, "t")).value()), IsEmpty());
-  EXPECT_EQ(create(journal_, RecordClass::saga, {"next"}), StreamId(2));  // no number was used up
+  EXPECT_EQ(create(journal_, RecordClass::saga, {"next"}), nth(2));  // no number was used up
 }
 
 TEST_P(JournalContract, AConditionOnAStreamThatIsNotWritten) {
@@ -169,12 +158,12 @@ TEST_P(JournalContract, AKeyHasOneHolderUntilItExpires) {
   ASSERT_FALSE(second.has_value());
   const auto& taken = std::get<KeyTaken>(second.error());
   EXPECT_EQ(taken.key, "key-1");
-  EXPECT_EQ(taken.holder, (Holder{StreamId(1), hash, UtcMillis(200)}));
+  EXPECT_EQ(taken.holder, (Holder{nth(1), hash, UtcMillis(200)}));
   EXPECT_EQ(test::find(journal_, "alice/place-order", "key-1"), taken.holder);
   EXPECT_EQ(test::find(journal_, "bob/place-order", "key-1"), std::nullopt);
 
-  EXPECT_EQ(start(200, 0).value().created[0], StreamId(2));  // its time is over
-  EXPECT_FALSE(start(1'000'000, 0).has_value());             // 0 is never
+  EXPECT_EQ(start(200, 0).value().created[0], nth(2));  // its time is over
+  EXPECT_FALSE(start(1'000'000, 0).has_value());        // 0 is never
 }
 
 TEST_P(JournalContract, AKeyIsReleasedByItsHolderAloneAndCanChangeHandsInOneBatch) {
@@ -240,7 +229,7 @@ TEST_P(JournalContract, ReadsAStreamInPages) {
   }
   EXPECT_EQ(seen, all);
   EXPECT_THAT(texts(test::read(journal_, of_stream(RecordClass::saga, stream)).value()), IsEmpty());
-  EXPECT_THAT(texts(test::read(journal_, of_stream(RecordClass::queue, StreamId(99))).value()), IsEmpty());
+  EXPECT_THAT(texts(test::read(journal_, of_stream(RecordClass::queue, nth(99))).value()), IsEmpty());
 }
 
 TEST_P(JournalContract, ReadsACategoryOrAClassInTheOrderOfPositions) {
@@ -295,20 +284,19 @@ TEST_P(JournalContract, ListsByNameAndStateInPages) {
   const auto ids = [&](SummaryQuery query) {
     std::vector<std::uint64_t> found;
     for (const Summary& row : test::list(journal_, std::move(query)).value()) {
-      found.push_back(row.stream.value());
+      found.push_back(row.stream.value() / journal_.shards());
     }
     return found;
   };
   EXPECT_THAT(ids({.record_class = RecordClass::saga}), ElementsAre(6, 5, 4, 3, 2, 1));
   EXPECT_THAT(ids({.record_class = RecordClass::saga, .newest_first = false, .limit = 2}), ElementsAre(1, 2));
-  EXPECT_THAT(ids({.record_class = RecordClass::saga, .newest_first = false, .after = StreamId(4)}),
+  EXPECT_THAT(ids({.record_class = RecordClass::saga, .newest_first = false, .after = nth(4)}),
               ElementsAre(5, 6));
-  EXPECT_THAT(ids({.record_class = RecordClass::saga, .after = StreamId(3)}), ElementsAre(2, 1));
+  EXPECT_THAT(ids({.record_class = RecordClass::saga, .after = nth(3)}), ElementsAre(2, 1));
   EXPECT_THAT(ids({.record_class = RecordClass::saga, .name = "order"}), ElementsAre(5, 3, 1));
   EXPECT_THAT(ids({.record_class = RecordClass::saga, .state = "running"}), ElementsAre(3, 2, 1));
-  EXPECT_THAT(
-      ids({.record_class = RecordClass::saga, .name = "order", .state = "running", .after = StreamId(3)}),
-      ElementsAre(1));
+  EXPECT_THAT(ids({.record_class = RecordClass::saga, .name = "order", .state = "running", .after = nth(3)}),
+              ElementsAre(1));
   EXPECT_THAT(ids({.record_class = RecordClass::queue}), IsEmpty());
   EXPECT_EQ(test::count(journal_, RecordClass::saga), (std::vector<StateCount>{{"order", "completed", 1},
                                                                                {"order", "running", 2},
@@ -341,7 +329,7 @@ TEST_P(JournalContract, ASnapshotIsFoundByTheFoldThatMadeIt) {
   ASSERT_TRUE(append(journal_, std::move(batch)).has_value());
   EXPECT_EQ(test::snapshot(journal_, stream, 77), (Snapshot{2, 77, std::string("state\0with zero", 15)}));
   EXPECT_EQ(test::snapshot(journal_, stream, 78), std::nullopt);
-  EXPECT_EQ(test::snapshot(journal_, StreamId(99), 77), std::nullopt);
+  EXPECT_EQ(test::snapshot(journal_, nth(99), 77), std::nullopt);
 }
 
 TEST_P(JournalContract, ACursorIsSavedWithTheBatchItBelongsTo) {
@@ -380,7 +368,7 @@ TEST_P(JournalContract, AnswersOnTheLoopThatAsks) {
     const auto appended = co_await journal_.append(std::move(batch));
     EXPECT_EQ(net::Loop::current(), &loop);
     EXPECT_EQ(appended.value().position, Position(1));
-    const auto page = co_await journal_.read(of_stream(RecordClass::saga, StreamId(1)));
+    const auto page = co_await journal_.read(of_stream(RecordClass::saga, nth(1)));
     EXPECT_THAT(texts(page.value()), ElementsAre("a"));
     EXPECT_EQ((co_await journal_.find("s", "k")).value(), std::nullopt);
     EXPECT_TRUE((co_await journal_.list({})).value().empty());
@@ -475,8 +463,12 @@ TEST_P(JournalContract, ReadersFarBehindReadEverythingInOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, JournalContract,
-                         testing::Values(Store{"memory", open_memory}, Store{"sqlite", open_sqlite},
-                                         Store{"sqlite_cold", open_sqlite_cold}),
+                         testing::Values(test::Store{"memory", test::open_memory},
+                                         test::Store{"memory_shards", test::open_memory_shards},
+                                         test::Store{"sqlite", test::open_sqlite},
+                                         test::Store{"sqlite_cold", test::open_sqlite_cold},
+                                         test::Store{"postgres", test::open_postgres},
+                                         test::Store{"postgres_cold", test::open_postgres_cold}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
 }  // namespace

@@ -12,32 +12,73 @@
 #include <thread>
 #include <vector>
 
-#include "flotilla/journal/sqlite_reader.hpp"
+#include "flotilla/journal/metrics.hpp"
 
 namespace flotilla::journal {
 
+template <class Reader>
 class ReaderPool {
  public:
   static constexpr std::size_t kMaxWaiting = 4096;
-  using Job = std::move_only_function<void(SqliteReader&)>;
+  using Job = std::move_only_function<void(Reader&)>;
 
-  ReaderPool(std::vector<std::unique_ptr<SqliteReader>> readers, Metrics& metrics);
+  ReaderPool(std::vector<std::unique_ptr<Reader>> readers, Metrics& metrics)
+      : metrics_(metrics), readers_(std::move(readers)) {
+    for (const auto& reader : readers_) {
+      threads_.emplace_back([this, &reader = *reader] { serve(reader); });
+    }
+  }
   ReaderPool(const ReaderPool&) = delete;
   ReaderPool& operator=(const ReaderPool&) = delete;
-  ~ReaderPool();
+  ~ReaderPool() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) {
+      thread.join();
+    }
+  }
 
   // Whether the job was taken; if not, it is still there.
-  [[nodiscard]] bool submit(Job& job);
+  [[nodiscard]] bool submit(Job& job) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (jobs_.size() >= kMaxWaiting) {
+        metrics_.reads_refused.add();
+        return false;
+      }
+      metrics_.reads.add();
+      jobs_.push_back(std::move(job));
+    }
+    wake_.notify_one();
+    return true;
+  }
 
  private:
-  void serve(SqliteReader& reader);
+  void serve(Reader& reader) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [&] { return !jobs_.empty() || stopping_; });
+      if (jobs_.empty()) {
+        return;
+      }
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      job(reader);
+      job = nullptr;
+      lock.lock();
+    }
+  }
 
   Metrics& metrics_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;   // guarded by mutex_
   bool stopping_ = false;  // guarded by mutex_
-  std::vector<std::unique_ptr<SqliteReader>> readers_;
+  std::vector<std::unique_ptr<Reader>> readers_;
   std::vector<std::thread> threads_;
 };
 

@@ -113,7 +113,7 @@ Result<> SqliteJournal::start() {
         return SQLITE_OK;
       },
       this);
-  readers_ = std::make_unique<ReaderPool>(std::move(readers), metrics_);
+  readers_ = std::make_unique<ReaderPool<SqliteReader>>(std::move(readers), metrics_);
   thread_ = std::thread([this] { write(); });
   Checkpointer::Port port{
       .empty_log =
@@ -234,12 +234,12 @@ void SqliteJournal::add_job(Job job) {
 template <class T, class Ask>
 void SqliteJournal::ask_reader(Done<Result<T>> done, Ask ask) {
   auto shared = std::make_shared<Done<Result<T>>>(std::move(done));
-  ReaderPool::Job job = [shared, ask = std::move(ask)](SqliteReader& reader) mutable {
+  ReaderPool<SqliteReader>::Job job = [shared, ask = std::move(ask)](SqliteReader& reader) mutable {
     (*shared)(ask(reader));
   };
   if (!readers_->submit(job)) {
-    (*shared)(fail(Errc::limit,
-                   fmt::format("{} reads of the journal wait, which is the limit", ReaderPool::kMaxWaiting)));
+    (*shared)(fail(Errc::limit, fmt::format("{} reads of the journal wait, which is the limit",
+                                            ReaderPool<SqliteReader>::kMaxWaiting)));
   }
 }
 

@@ -28,6 +28,7 @@
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/journal/lease_table.hpp"
 #include "flotilla/journal/reader_pool.hpp"
+#include "flotilla/journal/sqlite_reader.hpp"
 #include "flotilla/journal/sqlite_writer.hpp"
 #include "flotilla/journal/store_lock.hpp"
 #include "flotilla/journal/tail.hpp"
@@ -146,7 +147,7 @@ class SqliteJournal final : public Journal {
   std::uint64_t log_bytes_ = 0;  // the writer's thread alone
 
   std::unique_ptr<Checkpointer> checkpointer_;
-  std::unique_ptr<ReaderPool> readers_;
+  std::unique_ptr<ReaderPool<SqliteReader>> readers_;
   std::thread thread_;
 };
 

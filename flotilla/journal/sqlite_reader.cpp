@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/journal/record_page.hpp"
 #include "flotilla/journal/sqlite_schema.hpp"
 
 namespace flotilla::journal {
@@ -106,21 +107,13 @@ std::int64_t SqliteReader::category_id(const std::string& name) {
 }
 
 RecordPtr SqliteReader::record_of(const sqlite::Rows& row) {
-  const std::int64_t position = row.integer(0);
-  auto record = decode(row.bytes(2));
-  Result<> known;
-  if (record) {
-    known = vocabulary_.check(record->record_class, record->type, record->schema);
-  } else {
-    known = std::unexpected(std::move(record.error()));
-  }
-  if (!known) {
-    record_error_ = fail(known.error().code, fmt::format("the journal cannot be read beyond position {}: {}",
-                                                         position - 1, known.error().message));
+  auto record = stored_record(Position(static_cast<std::uint64_t>(row.integer(0))),
+                              category_name(row.integer(1)), row.bytes(2), vocabulary_);
+  if (!record) {
+    record_error_ = std::unexpected(std::move(record.error()));
     return nullptr;
   }
-  return std::make_shared<StoredRecord>(Position(static_cast<std::uint64_t>(position)),
-                                        category_name(row.integer(1)), std::move(*record));
+  return std::move(*record);
 }
 
 void SqliteReader::collect(sqlite::Rows rows, const PageLimits& limits, std::vector<RecordPtr>& found) {
@@ -143,22 +136,7 @@ Result<Page> SqliteReader::page_of(std::vector<RecordPtr> found, const PageLimit
   if (Result<> error = std::exchange(record_error_, {}); !error && db_->ok()) {
     return std::unexpected(std::move(error.error()));
   }
-  Page page;
-  std::size_t bytes = 0;
-  std::size_t fitting = 0;
-  while (fitting < found.size() && fitting < limits.records) {
-    bytes += found[fitting]->record.body.size();
-    if (bytes > limits.bytes && fitting > 0) {
-      break;
-    }
-    ++fitting;
-  }
-  page.at_end = fitting == found.size();
-  found.resize(fitting);
-  page.records = std::move(found);
-  const Position last = page.records.empty() ? Position() : page.records.back()->position;
-  page.next = page.at_end && end.covers(last) ? end : last;
-  return finish(std::move(page));
+  return finish(cut_page(std::move(found), limits, end));
 }
 
 Result<Page> SqliteReader::read(const StreamQuery& query, Position end) {

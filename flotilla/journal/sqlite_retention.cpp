@@ -3,27 +3,16 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/journal/core/retention.hpp"
 #include "flotilla/journal/sqlite_schema.hpp"
 #include "flotilla/journal/sqlite_writer.hpp"
 
 namespace flotilla::journal {
-namespace {
-
-constexpr std::int64_t kMinute = 60'000;
-constexpr std::int64_t kDay = 24 * 60 * kMinute;
-
-}  // namespace
-
-// An eighth: what is kept too long is at most that much; so tables are few.
-std::int64_t SqliteWriter::period(std::int64_t retain) noexcept {
-  return std::clamp(retain / 8, kMinute, kDay);
-}
-
 void SqliteWriter::set_retention(RecordClass record_class, std::string category, std::int64_t retain_ms) {
   if (retain_ms == 0) {
     retention_.erase({record_class, category});
   } else {
-    retention_[{record_class, std::move(category)}] = std::max(retain_ms, kMinute);
+    retention_[{record_class, std::move(category)}] = std::max(retain_ms, kLeastPeriod);
   }
 }
 
@@ -38,7 +27,7 @@ SqliteWriter::Segment& SqliteWriter::segment_for(RecordClass record_class, const
     return s.record_class == record_class && s.retain == retain;
   });
   if (newest != segments_.rend() &&
-      (retain == 0 || (now_ < newest->opened + period(retain) && newest->rows < kSegmentRows))) {
+      (retain == 0 || (now_ < newest->opened + retention_period(retain) && newest->rows < kSegmentRows))) {
     return *newest;
   }
   const Segment segment{.id = segments_.back().id + 1,
@@ -100,8 +89,8 @@ bool SqliteWriter::is_wanted(const Segment& segment) {
 std::int64_t SqliteWriter::drop_old_segments(UtcMillis now, bool hard) {
   std::int64_t records = 0;
   for (auto segment = segments_.begin(); segment != segments_.end();) {
-    const bool old =
-        segment->retain != 0 && segment->opened + period(segment->retain) + segment->retain <= now.value();
+    const bool old = segment->retain != 0 &&
+                     segment->opened + retention_period(segment->retain) + segment->retain <= now.value();
     if (!old || (!hard && is_wanted(*segment))) {
       ++segment;
       continue;

@@ -77,7 +77,6 @@ class SqliteWriter {
   explicit SqliteWriter(sqlite::Connection& db);
   bool load();
   void add_segment(Segment segment);
-  [[nodiscard]] static std::int64_t period(std::int64_t retain) noexcept;
 
   [[nodiscard]] std::optional<AppendError> refusal(const Batch& batch);
   [[nodiscard]] std::optional<AppendError> version_refusal(const Append& append);
