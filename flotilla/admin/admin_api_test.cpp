@@ -113,7 +113,7 @@ TEST_F(AdminApiTest, ListsAreItemsAndNext) {
   EXPECT_EQ(
       services.body,
       R"({"items":[{"name":"user-service","source":"registry","instances":[)"
-      R"({"id":"u-1","address":"10.0.0.7:8080","weight":3},{"id":"u-2","address":"10.0.0.8:8080","weight":1}]},)"
+      R"({"id":"u-1","address":"10.0.0.7:8080","weight":3,"healthy":true},{"id":"u-2","address":"10.0.0.8:8080","weight":1,"healthy":true}]},)"
       R"({"name":"order-service","source":"static","instances":[]}],"next":null})");
   EXPECT_EQ(
       ask("GET", "/api/v1/routes?gateway=public").body,

@@ -21,6 +21,7 @@ struct InstanceReport {
   std::string id;
   std::string address;  // "10.0.0.7:8080"
   std::uint32_t weight = 1;
+  bool healthy = true;
 };
 struct ServiceReport {
   std::string name;

@@ -27,7 +27,7 @@ void write_json(json::Writer& out, const ServiceReport& report) {
   out.key("instances").begin_array();
   for (const InstanceReport& instance : report.instances) {
     out.begin_object().key("id").value(instance.id).key("address").value(instance.address);
-    out.key("weight").value(instance.weight).end();
+    out.key("weight").value(instance.weight).key("healthy").value(instance.healthy).end();
   }
   out.end().end();
 }

@@ -71,6 +71,7 @@ Platform::~Platform() {
   tasks_.reset();
   control_servers_.clear();
   registry_.reset();
+  instance_health_.reset();
   if (sagas_) {
     sagas_->stop();
   }
@@ -123,7 +124,39 @@ std::expected<void, ConfigErrors> Platform::open(ConfigFile file) {
     return std::unexpected(one(signals.error()));
   }
   signals_ = std::move(*signals);
+  instance_health_ = std::make_unique<discovery::InstanceHealth>(
+      *loop_, *resolver_, [this](const auto&... told) { tell_health(told...); }, seed);
+  follow_instances();
   return {};
+}
+
+// Asks the instances of services with `health`, of which there may be others than a moment ago.
+void Platform::follow_instances() {
+  std::vector<discovery::HealthTarget> targets;
+  for (const auto& service : runtime_->services) {
+    const auto& health = service->config().health;
+    if (!health) {
+      continue;
+    }
+    for (const discovery::Instance& instance : instances_of(*service)) {
+      targets.push_back({service->name().value(), instance.host, instance.port, health->path, health->every,
+                         health->timeout});
+    }
+  }
+  instance_health_->follow(targets);
+}
+
+void Platform::tell_health(const discovery::HealthTarget& target, bool healthy, const std::string& detail) {
+  const auto service = runtime_->service(ServiceName(target.service));
+  const auto state = service ? service->healthy_at(target.host, target.port) : nullptr;
+  if (state == nullptr || state->exchange(healthy) == healthy) {
+    return;
+  }
+  if (healthy) {
+    log::info("{} at {}:{} is healthy again: {}", target.service, target.host, target.port, detail);
+  } else {
+    log::warning("{} at {}:{} is unhealthy: {}", target.service, target.host, target.port, detail);
+  }
 }
 
 Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed) {
@@ -259,7 +292,7 @@ Result<> Platform::open_control(const ConfigFile& file) {
 }
 
 void Platform::run() {
-  tasks_->spawn(tend_breakers());
+  tasks_->spawn(tend_services());
   if (sagas_) {
     tasks_->spawn(sagas_->tend_forever(*loop_));
   }
@@ -314,11 +347,12 @@ net::Task<> Platform::drain() {
   loop_->stop();
 }
 
-// Half-open episodes that nobody ends, and breakers nobody calls, are looked at once a second; what
-// happened to a breaker is told to the operator.
-net::Task<> Platform::tend_breakers() {
+// Once a second: instances that came and went, half-open episodes that nobody ends, breakers nobody calls.
+// What happened to a breaker is told to the operator.
+net::Task<> Platform::tend_services() {
   for (;;) {
     co_await net::sleep_for(*loop_, std::chrono::seconds(1));
+    follow_instances();
     if (sagas_) {
       sagas_->log_health();
     }
@@ -394,6 +428,7 @@ Result<> Platform::reload() {
     worker->commit(*runtime);
   }
   runtime_ = std::move(*runtime);
+  follow_instances();
   ++reloads_;
   log::info("reloaded {}", path_);
   return {};

@@ -16,6 +16,7 @@
 #include "flotilla/app/saga_host.hpp"
 #include "flotilla/app/worker.hpp"
 #include "flotilla/discovery/directory.hpp"
+#include "flotilla/discovery/instance_health.hpp"
 #include "flotilla/discovery/registry_server.hpp"
 #include "flotilla/http/api_server.hpp"
 #include "flotilla/net/listener.hpp"
@@ -57,7 +58,11 @@ class Platform final : public admin::Platform {
   Result<> lock_addresses(const ConfigFile& file);
   void on_signal(int signal);
   net::Task<> drain();
-  net::Task<> tend_breakers();
+  net::Task<> tend_services();
+  void follow_instances();
+  void tell_health(const discovery::HealthTarget& target, bool healthy, const std::string& detail);
+  // Those that calls may go to.
+  [[nodiscard]] discovery::InstanceList instances_of(const call::Service& service) const;
 
   std::string path_;
   std::unique_ptr<net::Loop> loop_;
@@ -69,6 +74,7 @@ class Platform final : public admin::Platform {
   std::unique_ptr<SagaHost> sagas_;                   // nullptr: the file names neither sagas nor a store
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
+  std::unique_ptr<discovery::InstanceHealth> instance_health_;
   std::unique_ptr<admin::AdminApi> admin_api_;
   std::vector<std::unique_ptr<http::ApiServer>> control_servers_;
   std::unique_ptr<net::SignalSource> signals_;

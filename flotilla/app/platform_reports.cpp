@@ -10,22 +10,39 @@
 #include "flotilla/net/clock.hpp"
 
 namespace flotilla::app {
+namespace {
+
+// `service`: null for one that the file does not know.
+admin::InstanceReport instance_report(const discovery::Instance& instance, call::Service* service) {
+  const auto healthy = service != nullptr ? service->healthy_at(instance.host, instance.port) : nullptr;
+  return {instance.id, fmt::format("{}:{}", instance.host, instance.port), instance.weight,
+          healthy == nullptr || healthy->load()};
+}
+
+}  // namespace
+
+discovery::InstanceList Platform::instances_of(const call::Service& service) const {
+  discovery::InstanceList instances;
+  for (const call::FixedUrl& url : service.config().urls) {
+    instances.push_back(
+        {.id = fmt::format("{}:{}", url.host, url.port), .host = url.host, .port = url.port, .tags = {}});
+  }
+  if (instances.empty()) {
+    if (const auto list = directory_.find(ServiceName(to_lower(service.name().value())))) {
+      instances = *list;
+    }
+  }
+  return instances;
+}
 
 std::vector<admin::ServiceReport> Platform::services() {
   std::vector<admin::ServiceReport> reports;
   for (const auto& service : runtime_->services) {
-    admin::ServiceReport report{.name = service->name().value(), .source = "registry", .instances = {}};
-    for (const call::FixedUrl& url : service->config().urls) {
-      report.source = "static";
-      const std::string address = fmt::format("{}:{}", url.host, url.port);
-      report.instances.push_back({address, address, 1});
-    }
-    if (const auto list = directory_.find(ServiceName(to_lower(report.name)));
-        list && report.source == "registry") {
-      for (const discovery::Instance& instance : *list) {
-        report.instances.push_back(
-            {instance.id, fmt::format("{}:{}", instance.host, instance.port), instance.weight});
-      }
+    const bool fixed = !service->config().urls.empty();
+    admin::ServiceReport report{
+        .name = service->name().value(), .source = fixed ? "static" : "registry", .instances = {}};
+    for (const discovery::Instance& instance : instances_of(*service)) {
+      report.instances.push_back(instance_report(instance, service.get()));
     }
     reports.push_back(std::move(report));
   }
@@ -38,8 +55,7 @@ std::vector<admin::ServiceReport> Platform::services() {
     }
     admin::ServiceReport report{.name = name.value(), .source = "registry", .instances = {}};
     for (const discovery::Instance& instance : *list) {
-      report.instances.push_back(
-          {instance.id, fmt::format("{}:{}", instance.host, instance.port), instance.weight});
+      report.instances.push_back(instance_report(instance, nullptr));
     }
     reports.push_back(std::move(report));
   }
@@ -140,6 +156,15 @@ void Platform::metrics(telemetry::MetricsPage& page) {
   const Instant now = net::monotonic_now();
   for (const auto& service : runtime_->services) {
     admin::collect(*service, now, page);
+    if (service->config().health) {
+      constexpr telemetry::Family kHealthy{"flotilla_upstream_healthy",
+                                           "1 while an instance passes the file's health check, else 0."};
+      for (const discovery::Instance& instance : instances_of(*service)) {
+        const admin::InstanceReport report = instance_report(instance, service.get());
+        page.gauge(kHealthy, {{"service", service->name().value()}, {"instance", report.address}},
+                   report.healthy ? 1 : 0);
+      }
+    }
   }
   for (const auto& gateway : runtime_->gateways) {
     admin::collect(*gateway, page);

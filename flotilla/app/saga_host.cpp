@@ -1,22 +1,14 @@
 #include "flotilla/app/saga_host.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "flotilla/app/journal_metrics.hpp"
 #include "flotilla/base/log.hpp"
-#include "flotilla/journal/reply.hpp"
 #include "flotilla/net/address.hpp"
-#include "flotilla/net/clock.hpp"
-#include "flotilla/net/event.hpp"
+#include "flotilla/saga/retention.hpp"
 
 namespace flotilla::app {
 namespace {
-
-constexpr Duration kForgetEvery = std::chrono::minutes(1);
-constexpr Duration kForgetPause = std::chrono::milliseconds(20);  // between two pieces
-constexpr std::size_t kForgetAtOnce = 200;
 
 // Where services reach the application API; empty where the file does not say: a port on all addresses has
 // no one address.
@@ -91,32 +83,7 @@ void SagaHost::log_health() {
   }
 }
 
-net::Task<> SagaHost::tend_forever(net::Loop& loop) {
-  for (;;) {
-    co_await net::sleep_for(loop, kForgetEvery);
-    const saga::Runner::Keep keep = runner_->longest_keep();
-    co_await forget(loop, {"completed"}, keep.completed);
-    co_await forget(loop, {"compensated", "rejected"}, keep.compensated);
-    journal::Reply<Result<std::int64_t>> claims;
-    journal_->forget_claims(kForgetAtOnce, claims.send());
-    (void)co_await claims;  // what is wrong with the journal shows in its health
-  }
-}
-
-net::Task<> SagaHost::forget(net::Loop& loop, std::vector<std::string> states, Duration keep) {
-  const std::int64_t before = net::wall_now().ns_since_epoch / 1'000'000 - to_millis(keep);
-  for (;;) {
-    journal::Reply<Result<std::int64_t>> reply;
-    journal_->forget_streams(journal::RecordClass::saga, states,
-                             journal::UtcMillis(std::max(before, std::int64_t{0})), kForgetAtOnce,
-                             reply.send());
-    const auto forgotten = co_await reply;
-    if (!forgotten || *forgotten == 0) {
-      co_return;
-    }
-    co_await net::sleep_for(loop, kForgetPause);
-  }
-}
+net::Task<> SagaHost::tend_forever(net::Loop& loop) { return saga::forget_ended(loop, *journal_, *runner_); }
 
 void SagaHost::stop() {
   runner_->stop();

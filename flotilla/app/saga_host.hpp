@@ -51,8 +51,6 @@ class SagaHost {
   SagaHost(std::string path, std::unique_ptr<journal::SqliteJournal> journal,
            std::unique_ptr<saga::Runner> runner);
 
-  [[nodiscard]] net::Task<> forget(net::Loop& loop, std::vector<std::string> states, Duration keep);
-
   std::string path_;
   std::unique_ptr<journal::SqliteJournal> journal_;  // null after stop()
   std::unique_ptr<saga::Runner> runner_;

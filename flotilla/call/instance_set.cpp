@@ -58,6 +58,7 @@ void InstanceSet::add(std::string id, std::string host, std::uint16_t port, std:
   }
   instance->weight = weight;
   instance->path_prefix = std::move(prefix);
+  instance->healthy = service_->healthy_at(instance->host, instance->port);
   instance->outlier = service_->outliers() != nullptr
                           ? service_->outlier_of(instance->id + "@" + instance->authority)
                           : nullptr;
@@ -115,7 +116,8 @@ InstanceUse InstanceSet::pick(Instant now, std::span<const std::string> tried) {
       const WorkerInstance& instance = *instances[i];
       const bool ejected = instance.outlier && instance.outlier->ejected(now);
       const bool avoided = instance.unreachable && now < instance.avoid_until;
-      return {instance.in_flight, instance.weight, !ejected && !avoided};
+      const bool healthy = !instance.healthy || instance.healthy->load(std::memory_order_relaxed);
+      return {instance.in_flight, instance.weight, healthy && !ejected && !avoided};
     }
   } const view{instances_, now};
   std::array<std::uint32_t, 16> tried_indices{};

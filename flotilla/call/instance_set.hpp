@@ -28,6 +28,7 @@ struct WorkerInstance {
   std::optional<net::SocketAddress> literal;  // nothing: `host` is a name to resolve
   std::unique_ptr<http::ConnectionPool> pool;
   std::shared_ptr<resilience::OutlierInstance> outlier;
+  Service::Healthy healthy;  // null: the file asks for no check
   std::uint32_t in_flight = 0;
   bool listed = true;
   bool unreachable = false;  // the last connect failed

@@ -60,8 +60,27 @@ Result<std::shared_ptr<Service>> Service::create(const ServiceConfig& config, st
   if (!made) {
     return std::unexpected(named(config.name, made.error()));
   }
+  if (config.health) {
+    service->health_ = old != nullptr && old->health_ ? old->health_ : std::make_shared<HealthBoard>();
+  }
   service->metrics_ = old != nullptr ? old->metrics_ : std::make_shared<ServiceMetrics>(workers);
   return service;
+}
+
+Service::Healthy Service::healthy_at(std::string_view host, std::uint16_t port) {
+  if (health_ == nullptr) {
+    return nullptr;
+  }
+  const std::lock_guard lock(health_->mutex);
+  auto& at = health_->at;
+  if (at.size() > 2 * kMostInstances) {
+    std::erase_if(at, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  Healthy& healthy = at[fmt::format("{}:{}", host, port)];
+  if (healthy == nullptr) {
+    healthy = std::make_shared<std::atomic<bool>>(true);
+  }
+  return healthy;
 }
 
 std::shared_ptr<resilience::OutlierInstance> Service::outlier_of(const std::string& key) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -78,6 +79,11 @@ class Service {
   // The state of an instance that all workers share; the same object for the same key (id and address).
   [[nodiscard]] std::shared_ptr<resilience::OutlierInstance> outlier_of(const std::string& key);
 
+  // Whether the instance at that address passes the check that the file asks for, true until one failed; the
+  // same object for the same address, also in the services that continue this one. Null without such a check.
+  using Healthy = std::shared_ptr<std::atomic<bool>>;
+  [[nodiscard]] Healthy healthy_at(std::string_view host, std::uint16_t port);
+
   [[nodiscard]] ServiceMetrics& metrics() const noexcept { return *metrics_; }
 
  private:
@@ -92,6 +98,11 @@ class Service {
   std::shared_ptr<resilience::OutlierDetector> outliers_;
   std::shared_ptr<resilience::RetryBudget> budget_;
   std::shared_ptr<ServiceMetrics> metrics_;
+  struct HealthBoard {
+    std::mutex mutex;
+    std::unordered_map<std::string, Healthy> at;  // by host:port
+  };
+  std::shared_ptr<HealthBoard> health_;  // null: no check
   std::mutex outlier_mutex_;
   OutlierMap outlier_instances_;  // guarded by outlier_mutex_
 };

@@ -63,7 +63,7 @@ struct ServiceConfig {
   std::optional<resilience::BulkheadConfig> bulkhead;
   std::optional<resilience::RateLimit> rate_limit;
   std::optional<resilience::OutlierConfig> outlier;
-  std::optional<HealthConfig> health;  // of fixed urls: unhealthy ones get no calls
+  std::optional<HealthConfig> health;  // asked of each instance: unhealthy ones get no calls while others do
   std::vector<Fallback> fallbacks;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/http/core/authority.hpp"
+#include "flotilla/http/core/uri.hpp"
 
 namespace flotilla::call {
 namespace {
@@ -210,6 +211,28 @@ const Spec<resilience::OutlierConfig>& outlier_spec() {
   return spec;
 }
 
+const Spec<HealthConfig>& health_spec() {
+  static const Spec<HealthConfig> spec = [] {
+    Spec<HealthConfig> s("health");
+    s.field_with<std::string>(
+        "path", config::text(),
+        [](HealthConfig& h, std::string path, const Node& node, Problems& problems) {
+          std::string scratch;
+          const auto normal = http::normalize_path(path, scratch);
+          if (!path.starts_with('/') || !normal || path.find_first_of("?# ") != std::string::npos) {
+            config::wrong(node, "a path such as /health", problems);
+          }
+          h.path = std::move(path);
+        },
+        "what is asked with GET", "/health");
+    s.field("every", config::duration(1s, 1h), &HealthConfig::every, "how often each address is asked",
+            "10s");
+    s.field("timeout", config::duration(1ms, 1min), &HealthConfig::timeout, "for an answer", "2s");
+    return s;
+  }();
+  return spec;
+}
+
 const Spec<RespondFallback>& respond_spec() {
   static const Spec<RespondFallback> spec = [] {
     Spec<RespondFallback> s("respond");
@@ -392,7 +415,14 @@ const Spec<ServiceConfig>& service_spec() {
     s.field("urls", config::list_of(url()), &ServiceConfig::urls, "fixed addresses");
     add_policies(s);
     s.field("fallback", fallbacks(), &ServiceConfig::fallbacks, "what is answered when a call fails", "none");
-    s.later("health");
+    s.field_with<HealthConfig>(
+        "health", health_spec().kind(),
+        [](ServiceConfig& c, HealthConfig, const Node& node, Problems& problems) {
+          HealthConfig health;
+          health_spec().read(node, health, problems);
+          c.health = std::move(health);
+        },
+        "asked of each instance: one that does not answer 2xx gets no calls while another does", "none");
     return s;
   }();
   return spec;

@@ -1,6 +1,6 @@
 // Sends one health probe: resolves the host, judges every address, connects or fetches.
 //
-// For: RegistryServer and UrlHealth. Ownership: borrows everything until it ends. Threads: the loop's.
+// For: RegistryServer and InstanceHealth. Ownership: borrows everything until it ends. Threads: the loop's.
 // Limits: it ends at the probe's deadline; 1 MiB of an answer's body; a connection of its own each time.
 #pragma once
 

@@ -33,7 +33,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
   flags |= mode == Mode::create ? SQLITE_OPEN_CREATE : 0;
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs.empty() ? nullptr : vfs.c_str());
-  std::unique_ptr<Connection> connection(new Connection(handle));
+  std::unique_ptr<Connection> connection(new Connection(handle, true));
   if (code != SQLITE_OK) {
     const char* const why = handle == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle);
     return fail(Errc::unavailable, fmt::format("cannot open the store {}: {}", path, why));
@@ -41,7 +41,15 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Mo
   return connection;
 }
 
-Connection::~Connection() { sqlite3_close_v2(handle_); }
+std::unique_ptr<Connection> Connection::borrow(sqlite3* handle) {
+  return std::unique_ptr<Connection>(new Connection(handle, false));
+}
+
+Connection::~Connection() {
+  if (owned_) {
+    sqlite3_close_v2(handle_);
+  }
+}
 
 void Connection::note(int code, std::string_view doing) {
   if (ok()) {

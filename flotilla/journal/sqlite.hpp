@@ -1,7 +1,7 @@
 // SQLite in our words: a connection that remembers its first error, and statements that bind, step and reset
 // themselves.
 //
-// For: this folder alone. A unit of work is written as if nothing failed; after the first error every
+// For: this folder, and what keeps its rows in somebody else's SQLite file (borrow()). A unit of work is written as if nothing failed; after the first error every
 // statement of its connection does nothing and finds nothing, until somebody has looked at error() and
 // cleared it. So work reads from top to bottom, and an error is looked at in one place. Ownership: a
 // Connection owns its handle and must outlive its Statements. Threads: one at a time per connection (SQLite's
@@ -49,6 +49,8 @@ class Connection {
   // `vfs`: empty for the system's own.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::string& path, Mode mode,
                                                                 const std::string& vfs);
+  // Of a handle that is somebody else's and outlives this: it is not closed.
+  [[nodiscard]] static std::unique_ptr<Connection> borrow(sqlite3* handle);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -72,8 +74,9 @@ class Connection {
   void note(int code, std::string_view doing);
 
  private:
-  explicit Connection(sqlite3* handle) noexcept : handle_(handle) {}
+  Connection(sqlite3* handle, bool owned) noexcept : handle_(handle), owned_(owned) {}
   sqlite3* handle_;
+  bool owned_;
   std::optional<SqlError> error_;
 };
 

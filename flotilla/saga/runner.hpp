@@ -70,6 +70,9 @@ class Runner final : public Sagas {
   };
   [[nodiscard]] Keep longest_keep() const;
 
+  // As it is at its end, or suspended, or when `wait`, at most kMaxWait, is over.
+  [[nodiscard]] net::Task<Asked<SagaView>> end_of(SagaId saga, Duration wait);
+
   void collect(telemetry::MetricsPage& page) const;
 
   net::Task<Asked<StartResult>> start(StartRequest request) override;

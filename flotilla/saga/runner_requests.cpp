@@ -235,14 +235,17 @@ net::Task<Asked<StartResult>> Runner::start(StartRequest request, Hop hop) {
     co_return read_asked<StartResult>(
         co_await forward(shard_of(started->saga, commons_.shards), write_forwarded(request), request.wait));
   }
-  auto view = co_await read_on<SagaView>(
-      slot_of(started->saga), [this, id = started->saga, wait = request.wait](Slot& at) {
-        return at.shard != nullptr ? at.shard->end_of(id, wait) : show_stored(id, false);
-      });
+  auto view = co_await end_of(started->saga, request.wait);
   if (!view) {
     co_return std::unexpected(view.error());
   }
   co_return StartResult{.saga = *std::move(view), .existing = started->existing};
+}
+
+net::Task<Asked<SagaView>> Runner::end_of(SagaId saga, Duration wait) {
+  return read_on<SagaView>(slot_of(saga), [this, saga, wait](Slot& at) {
+    return at.shard != nullptr ? at.shard->end_of(saga, wait) : show_stored(saga, false);
+  });
 }
 
 net::Task<Asked<SagaView>> Runner::show(SagaId saga, bool timeline) {

@@ -139,7 +139,16 @@ net::Task<Asked<SagaView>> Shard::end_of(SagaId saga, Duration wait) {
     }
     const SagaState* const state = engine_.state(saga);
     if (state == nullptr) {
-      co_return co_await show(saga, false);
+      auto seen = co_await show(saga, false);
+      // One that a process before left, and that is not taken up yet, is waited for as any other.
+      const bool open = seen && !seen->terminal && seen->state != "suspended";
+      if (!open || draining_ || host_.loop->now() >= deadline) {
+        co_return seen;
+      }
+      if (engine_.state(saga) == nullptr && waiting.last == nullptr) {
+        (void)co_await waiting.changed.wait(deadline);
+      }
+      continue;
     }
     const bool over = is_terminal(state->phase) || state->suspended || draining_;
     if (over || host_.loop->now() >= deadline) {
