@@ -9,6 +9,7 @@
 #include "flotilla/http/core/uri.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/json/writer.hpp"
+#include "saga_rows.hpp"
 
 namespace shop {
 namespace {
@@ -54,6 +55,28 @@ flotilla::http::Fields context_of(const Request& request) {
   return fields;
 }
 
+// Of a set of what is being worked on; also when the client leaves and the coroutine is destroyed.
+struct Leave {
+  std::set<std::string>& keys;
+  const std::string& key;
+  ~Leave() { keys.erase(key); }
+};
+
+Answer being_worked_on() {
+  Answer answer = refuse(409, "conflict", "a request with this Idempotency-Key is being worked on");
+  answer.again = true;
+  return answer;
+}
+
+// What a barrier's row keeps of an answer: {request, status, body}.
+Answer kept_answer(const std::string& kept, const Value& request) {
+  const auto row = flotilla::json::parse(kept);
+  if (!row || (*row)["request"] != request) {
+    return refuse(422, "key-reused", "this Idempotency-Key was used with another body");
+  }
+  return {static_cast<std::uint16_t>((*row)["status"].as_int().value_or(500)), (*row)["body"]};
+}
+
 }  // namespace
 
 Answer refuse(std::uint16_t status, std::string_view code, std::string_view message) {
@@ -79,6 +102,12 @@ Task<Response> Service::handle(Request request) {
   Response response{.status = answer.status};
   response.headers.add("Content-Type", "application/json");
   response.headers.add("X-Served-By", instance_);
+  if (!answer.outcome.empty()) {
+    response.headers.add("Saga-Outcome", std::string(answer.outcome));
+  }
+  if (answer.again) {
+    response.headers.add("Retry-After", "1");
+  }
   response.body = flotilla::json::write(answer.body);
   co_return response;
 }
@@ -133,6 +162,10 @@ Task<Answer> Service::run_once(const Route& route, const Call& call, const Reque
   if (given->empty() || given->size() > kLongestKey) {
     co_return refuse(400, "malformed", "Idempotency-Key must have 1 to 255 characters");
   }
+  if (const auto step = flotilla::saga::read_barrier_key(*given);
+      step && step->op != flotilla::saga::Op::status) {
+    co_return co_await run_step(route, call, *step);
+  }
   const std::string key = fmt::format("{} {} {}", request.method, request.target, *given);
   if (const Value* kept = store_.find(kAnswers, key)) {
     if ((*kept)["request"] != call.body) {
@@ -141,18 +174,57 @@ Task<Answer> Service::run_once(const Route& route, const Call& call, const Reque
     co_return Answer{static_cast<std::uint16_t>((*kept)["status"].as_int().value_or(500)), (*kept)["body"]};
   }
   if (!in_progress_.insert(key).second) {
-    co_return refuse(409, "conflict", "a request with this Idempotency-Key is being worked on");
+    co_return being_worked_on();
   }
-  // Also when the client leaves and this coroutine is destroyed.
-  struct Leave {
-    std::set<std::string>& keys;
-    const std::string& key;
-    ~Leave() { keys.erase(key); }
-  } leave{in_progress_, key};
+  const Leave leave{in_progress_, key};
   Answer answer = co_await route.handler(*this, call);
   if (answer.status < 500) {  // what is not definite may be tried again
     store_.put(kAnswers, key,
                Value::object({{"request", call.body}, {"status", answer.status}, {"body", answer.body}}));
+  }
+  commit();
+  co_return answer;
+}
+
+Task<Answer> Service::run_step(const Route& route, const Call& call, const flotilla::saga::BarrierKey& key) {
+  using flotilla::saga::Passage;
+  if (!in_progress_.insert(key.step).second) {
+    co_return being_worked_on();
+  }
+  const Leave leave{in_progress_, key.step};
+  SagaRows rows(store_);
+  const auto passage = enter(rows, key);
+  if (!passage) {
+    co_return refuse(503, "unavailable", passage.error().message);
+  }
+  switch (passage->kind) {
+    case Passage::Kind::replay: {
+      Answer again = kept_answer(passage->answer, call.body);
+      again.outcome = passage->refused ? "refused" : "";
+      co_return again;
+    }
+    case Passage::Kind::too_late: {
+      Answer late = refuse(409, "undone", "this step was undone before it came");
+      late.outcome = "refused";
+      co_return late;
+    }
+    case Passage::Kind::null_undo:
+      rows.flush();
+      commit();
+      co_return Answer{.status = 200, .body = Value::object({}), .outcome = "null-undo"};
+    case Passage::Kind::act:
+      break;
+  }
+  Answer answer = co_await route.handler(*this, call);
+  const bool refused = answer.status >= 400;
+  // What is not definite may be tried again, and so may an undo that was refused.
+  if (answer.status < 500 && !(refused && key.op == flotilla::saga::Op::undo)) {
+    const Value kept =
+        Value::object({{"request", call.body}, {"status", answer.status}, {"body", answer.body}});
+    if (flotilla::saga::leave(rows, key, refused, flotilla::json::write(kept))) {
+      rows.flush();
+    }
+    answer.outcome = refused ? "refused" : "";
   }
   commit();
   co_return answer;

@@ -3,9 +3,10 @@
 // For: every role of the shop. A role is a table of routes (roles.hpp); the monolith has the routes of three.
 // Around a handler stand, outermost first: /health and /_control, the ordered misbehaviour (fault.hpp), the
 // Idempotency-Key (an answer is kept with the changes it stands for and replayed; the same key with another
-// body is refused), the commit of what the handler changed. A handler that waits for something commits what
-// it has changed before, on purpose: otherwise another request's commit would make half of its work last.
-// Ownership: owns its store. Threads: its loop's. Limits: the server's (bodies of 10 MiB).
+// body is refused; a saga's key goes through the barrier of docs/barrier.md), the commit of what the handler
+// changed. A handler that waits for something commits what it has changed before, on purpose: otherwise
+// another request's commit would make half of its work last. Ownership: owns its store. Threads: its loop's.
+// Limits: the server's (bodies of 10 MiB).
 #pragma once
 
 #include <optional>
@@ -21,6 +22,7 @@
 #include "flotilla/net/address.hpp"
 #include "flotilla/net/loop.hpp"
 #include "flotilla/net/task.hpp"
+#include "flotilla/saga/core/barrier.hpp"
 #include "store.hpp"
 
 namespace shop {
@@ -28,6 +30,8 @@ namespace shop {
 struct Answer {
   std::uint16_t status = 200;
   flotilla::json::Value body;
+  std::string_view outcome = {};  // the header Saga-Outcome, a literal; empty without one
+  bool again = false;             // with Retry-After
 };
 // {"error": code, "message": message}
 [[nodiscard]] Answer refuse(std::uint16_t status, std::string_view code, std::string_view message);
@@ -78,6 +82,9 @@ class Service {
   [[nodiscard]] flotilla::net::Task<Answer> dispatch(const flotilla::http::Request& request);
   [[nodiscard]] flotilla::net::Task<Answer> run_once(const Route& route, const Call& call,
                                                      const flotilla::http::Request& request);
+  // Of a saga: once, and not after its undo.
+  [[nodiscard]] flotilla::net::Task<Answer> run_step(const Route& route, const Call& call,
+                                                     const flotilla::saga::BarrierKey& key);
   [[nodiscard]] flotilla::net::Task<Answer> run(const Route& route, const Call& call);
 
   flotilla::net::Loop& loop_;
@@ -86,7 +93,7 @@ class Service {
   Store store_;
   std::optional<flotilla::net::SocketAddress> gateway_;
   Fault fault_;
-  std::set<std::string> in_progress_;  // idempotency keys
+  std::set<std::string> in_progress_;  // idempotency keys, and steps of sagas
 };
 
 }  // namespace shop

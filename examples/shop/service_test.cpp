@@ -92,6 +92,43 @@ TEST_F(ShopService, AnUndoThatOvertakesItsActionWins) {
   EXPECT_EQ(ask("POST", "/reservations", R"({"order": "o-9", "items": []})").status, 409);
 }
 
+TEST_F(ShopService, PutsTheBarrierBeforeTheStepsOfASaga) {
+  be("payment");
+  const auto key = [](std::string_view saga, char op) {
+    return "\"sg1-01JZ6X7Q8R9S0T1V2W3X4Y5Z6" + std::string(saga) + "-1-" + op + "-mac\"";
+  };
+  const std::string charge = R"({"order": "o-9", "amount": 1})";
+  const std::string refund = R"({"order": "o-9"})";
+  // As it should be; each of them twice.
+  EXPECT_EQ(ask("POST", "/charges", charge, key("A", 'a')).status, 201);
+  EXPECT_EQ(ask("POST", "/charges", charge, key("A", 'a')).status, 201);
+  EXPECT_EQ(ask("POST", "/charges", refund, key("A", 'a')).status, 422);
+  EXPECT_EQ(ask("POST", "/refunds", refund, key("A", 'c')).status, 200);
+  EXPECT_EQ(body_of(ask("POST", "/refunds", refund, key("A", 'c')))["status"], Value("refunded"));
+  // The undo first: nothing is refunded, and the charge comes too late.
+  const std::string other = R"({"order": "o-8", "amount": 1})";
+  const Response none = ask("POST", "/refunds", other, key("B", 'c'));
+  EXPECT_EQ(none.status, 200);
+  EXPECT_EQ(none.headers.get("Saga-Outcome"), "null-undo");
+  EXPECT_EQ(ask("POST", "/refunds", other, key("B", 'c')).headers.get("Saga-Outcome"), "null-undo");
+  const Response late = ask("POST", "/charges", other, key("B", 'a'));
+  EXPECT_EQ(late.status, 409);
+  EXPECT_EQ(late.headers.get("Saga-Outcome"), "refused");
+  EXPECT_EQ(ask("GET", "/charges/by-order/o-8").status, 404);
+  // A refusal lasts, and needs no undo.
+  const std::string dear = R"({"order": "o-7", "amount": 10001})";
+  EXPECT_EQ(ask("POST", "/charges", dear, key("C", 'a')).status, 402);
+  const Response again = ask("POST", "/charges", dear, key("C", 'a'));
+  EXPECT_EQ(again.status, 402);
+  EXPECT_EQ(again.headers.get("Saga-Outcome"), "refused");
+  EXPECT_EQ(ask("POST", "/refunds", dear, key("C", 'c')).headers.get("Saga-Outcome"), "null-undo");
+  // What is not definite is kept for nobody.
+  ask("POST", "/_control", R"({"fail_rate": 1, "status": 503})");
+  EXPECT_EQ(ask("POST", "/charges", R"({"order": "o-6", "amount": 1})", key("D", 'a')).status, 503);
+  ask("POST", "/_control", "{}");
+  EXPECT_EQ(ask("POST", "/charges", R"({"order": "o-6", "amount": 1})", key("D", 'a')).status, 201);
+}
+
 TEST_F(ShopService, OrderWithoutAGatewayStaysPending) {
   be("order");
   const Response created = ask("POST", "/orders", R"({"user_id": 125, "items": ["mug"], "total": 8.50})");
