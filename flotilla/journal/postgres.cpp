@@ -257,7 +257,7 @@ std::string Connection::scrubbed(std::string message) const {
   while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) {
     message.pop_back();
   }
-  std::ranges::replace(message, '\n', ' ');
+  std::ranges::replace_if(message, [](char c) { return c == '\n' || c == '\t'; }, ' ');
   for (std::size_t at = 0; !password_.empty() && (at = message.find(password_, at)) != std::string::npos;) {
     message.replace(at, password_.size(), "***");
     at += 3;
