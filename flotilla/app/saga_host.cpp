@@ -4,15 +4,17 @@
 
 #include "flotilla/app/journal_metrics.hpp"
 #include "flotilla/base/log.hpp"
+#include "flotilla/journal/postgres_journal.hpp"
+#include "flotilla/journal/sqlite_journal.hpp"
 #include "flotilla/net/address.hpp"
 #include "flotilla/saga/retention.hpp"
 
 namespace flotilla::app {
 namespace {
 
-// Where services reach the application API; empty where the file does not say: a port on all addresses has
-// no one address.
-std::string callback_base(const ConfigFile& file) {
+// Where services, and other processes of a shared journal, reach the application API; empty where the file
+// does not say: a port on all addresses has no one address.
+std::string api_base(const ConfigFile& file) {
   if (!file.api) {
     return {};
   }
@@ -23,7 +25,17 @@ std::string callback_base(const ConfigFile& file) {
   }
   const std::string authority =
       any ? fmt::format("{}:{}", file.api->hosts.front(), address ? address->port() : 0) : file.api->listen;
-  return fmt::format("http://{}{}", authority, saga::kCallbackPath);
+  return fmt::format("http://{}", authority);
+}
+
+Result<std::unique_ptr<journal::Journal>> open_journal(const std::string& where,
+                                                       const std::string& own_address) {
+  if (is_postgres(where)) {
+    return journal::PostgresJournal::open(
+        {.uri = where, .vocabulary = saga::saga_vocabulary(), .address = own_address, .now = {}});
+  }
+  return journal::SqliteJournal::open(
+      {.path = where, .vocabulary = saga::saga_vocabulary(), .now = {}, .vfs = {}});
 }
 
 }  // namespace
@@ -36,20 +48,29 @@ std::string journal_path(const ConfigFile& file) {
 }
 
 Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::uint64_t seed) {
-  auto journal = journal::SqliteJournal::open(
-      {.path = journal_path(file), .vocabulary = saga::saga_vocabulary(), .now = {}, .vfs = {}});
+  const std::string base = api_base(file);
+  if (is_postgres(journal_path(file)) && base.empty()) {
+    return fail(
+        Errc::invalid,
+        "several processes share a journal in PostgreSQL, and send each other what the other owns: give "
+        "this one an address with `api: { listen: HOST:PORT }`, or with `hosts` where it listens on all");
+  }
+  auto journal = open_journal(journal_path(file), base);
   if (!journal) {
     return std::unexpected(journal.error());
   }
   auto runner = saga::Runner::open(
-      **journal, {.definitions = file.sagas, .callback_base = callback_base(file), .seed = seed});
+      **journal, {.definitions = file.sagas,
+                  .callback_base = base.empty() ? base : fmt::format("{}{}", base, saga::kCallbackPath),
+                  .seed = seed,
+                  .own_address = base});
   if (!runner) {
     return std::unexpected(runner.error());
   }
   return std::unique_ptr<SagaHost>(new SagaHost(journal_path(file), std::move(*journal), std::move(*runner)));
 }
 
-SagaHost::SagaHost(std::string path, std::unique_ptr<journal::SqliteJournal> journal,
+SagaHost::SagaHost(std::string path, std::unique_ptr<journal::Journal> journal,
                    std::unique_ptr<saga::Runner> runner)
     : path_(std::move(path)),
       journal_(std::move(journal)),

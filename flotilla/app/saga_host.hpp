@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "flotilla/app/config_file.hpp"
-#include "flotilla/journal/sqlite_journal.hpp"
+#include "flotilla/journal/journal.hpp"
 #include "flotilla/net/task.hpp"
 #include "flotilla/saga/api.hpp"
 #include "flotilla/saga/operator_api.hpp"
@@ -21,7 +21,7 @@
 
 namespace flotilla::app {
 
-// Where a file that needs a journal keeps it; empty for one that needs none.
+// Where a file that needs a journal keeps it, a path or a PostgreSQL address; empty for one that needs none.
 [[nodiscard]] std::string journal_path(const ConfigFile& file);
 
 class SagaHost {
@@ -29,7 +29,7 @@ class SagaHost {
   // Opens the journal and reads what has not ended. Errors name the store and the way out.
   [[nodiscard]] static Result<std::unique_ptr<SagaHost>> open(const ConfigFile& file, std::uint64_t seed);
 
-  // Of the journal's file.
+  // Of the journal's file, or its address.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] saga::Runner& runner() noexcept { return *runner_; }
   [[nodiscard]] saga::Sagas& sagas() noexcept { return *runner_; }
@@ -48,11 +48,10 @@ class SagaHost {
   void stop();
 
  private:
-  SagaHost(std::string path, std::unique_ptr<journal::SqliteJournal> journal,
-           std::unique_ptr<saga::Runner> runner);
+  SagaHost(std::string path, std::unique_ptr<journal::Journal> journal, std::unique_ptr<saga::Runner> runner);
 
   std::string path_;
-  std::unique_ptr<journal::SqliteJournal> journal_;  // null after stop()
+  std::unique_ptr<journal::Journal> journal_;  // null after stop()
   std::unique_ptr<saga::Runner> runner_;
   saga::Api api_;
   saga::OperatorApi operator_api_;

@@ -36,18 +36,29 @@ config::Spec<StoresConfig> stores_spec(const std::string& file) {
   spec.field_with<std::string>(
       "journal", config::text(),
       [file](StoresConfig& stores, const std::string& journal, const Node& node, Problems& problems) {
+        if (is_postgres(journal)) {
+          stores.journal = journal;
+          return;
+        }
         if (!journal.starts_with(kSqlite) || journal.size() == kSqlite.size()) {
-          problems.add(node.place, fmt::format("the journal '{}' is not in this build yet; use sqlite:PATH, "
-                                               "such as {}",
-                                               journal, kDefaultJournal));
+          // What stands behind the scheme may be a password.
+          problems.add(node.place,
+                       fmt::format("there is no journal '{}'; use sqlite:PATH, such as {}, or "
+                                   "postgres://USER@HOST/DATABASE",
+                                   std::string_view(journal).substr(0, journal.find(':')), kDefaultJournal));
           return;
         }
         stores.journal = beside(file, std::string_view(journal).substr(kSqlite.size()));
       },
-      "where sagas are kept: sqlite:PATH", std::string(kDefaultJournal));
+      "where sagas are kept: sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE, shared by several processes",
+      std::string(kDefaultJournal));
   embedded_only(spec, "views", "where views are kept");
   embedded_only(spec, "events", "where topics are kept");
   return spec;
+}
+
+bool is_postgres(std::string_view journal) noexcept {
+  return journal.starts_with("postgres://") || journal.starts_with("postgresql://");
 }
 
 std::string default_journal(const std::string& file) {

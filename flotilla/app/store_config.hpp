@@ -4,17 +4,21 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "flotilla/config/spec.hpp"
 
 namespace flotilla::app {
 
 struct StoresConfig {
-  std::string journal;  // path of the SQLite file; empty: not named
+  std::string journal;  // path of the SQLite file, or a PostgreSQL address; empty: not named
   bool named = false;   // the file has `stores`
 };
 
 inline constexpr std::string_view kDefaultJournal = "sqlite:./data/flotilla.db";
+
+// Whether a journal is shared, in PostgreSQL. Its address may hold a password.
+[[nodiscard]] bool is_postgres(std::string_view journal) noexcept;
 
 // Relative paths are relative to the folder of `file`.
 [[nodiscard]] config::Spec<StoresConfig> stores_spec(const std::string& file);

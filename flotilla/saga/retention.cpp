@@ -16,7 +16,7 @@ constexpr Duration kForgetEvery = std::chrono::minutes(1);
 constexpr Duration kForgetPause = std::chrono::milliseconds(20);  // between two pieces
 constexpr std::size_t kForgetAtOnce = 200;
 
-net::Task<> forget(net::Loop& loop, journal::SqliteJournal& journal, std::vector<std::string> states,
+net::Task<> forget(net::Loop& loop, journal::Journal& journal, std::vector<std::string> states,
                    Duration keep) {
   const std::int64_t before = net::wall_now().ns_since_epoch / 1'000'000 - to_millis(keep);
   for (;;) {
@@ -34,7 +34,7 @@ net::Task<> forget(net::Loop& loop, journal::SqliteJournal& journal, std::vector
 
 }  // namespace
 
-net::Task<> forget_ended(net::Loop& loop, journal::SqliteJournal& journal, const Runner& runner) {
+net::Task<> forget_ended(net::Loop& loop, journal::Journal& journal, const Runner& runner) {
   for (;;) {
     co_await net::sleep_for(loop, kForgetEvery);
     const Runner::Keep keep = runner.longest_keep();
