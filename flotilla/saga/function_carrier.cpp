@@ -137,7 +137,7 @@ class FunctionCarrier::Turn {
       has_ = true;
       co_return true;
     }
-    if (carrier_.waiting_.size() >= kMostWaiting) {
+    if (carrier_.waiting_.size() >= carrier_.most_waiting_) {
       co_return false;
     }
     carrier_.waiting_.push_back(this);
@@ -153,8 +153,12 @@ class FunctionCarrier::Turn {
   net::Event given_;
 };
 
-FunctionCarrier::FunctionCarrier(net::Loop& loop, StepFunctions functions, std::uint32_t threads)
-    : loop_(loop), functions_(std::move(functions)), free_(std::max(threads, 1U)) {
+FunctionCarrier::FunctionCarrier(net::Loop& loop, StepFunctions functions, std::uint32_t threads,
+                                 std::size_t most_waiting)
+    : loop_(loop),
+      functions_(std::move(functions)),
+      most_waiting_(most_waiting),
+      free_(std::max(threads, 1U)) {
   for (std::uint32_t i = 0; i < free_; ++i) {
     threads_.emplace_back([this] { work(); });
   }

@@ -6,8 +6,8 @@
 // once, and the log says so; the thread cannot be taken from it, and an attempt that was given up while its
 // function runs could be overtaken by the undo.
 // Ownership: owns the threads. Threads: made, used and destroyed on the loop's thread, but for close().
-// Limits: `threads` functions at once; kMostWaiting attempts wait for a thread, first come first served, and
-// those beyond it are held back, which spends no attempt.
+// Limits: `threads` functions at once; `most_waiting` attempts wait for a thread, first come first served,
+// and those beyond it are held back, which spends no attempt.
 #pragma once
 
 #include <condition_variable>
@@ -30,7 +30,8 @@ class FunctionCarrier final : public Carrier {
   static constexpr std::size_t kMostWaiting = 100'000;
 
   // `threads` is at least 1.
-  FunctionCarrier(net::Loop& loop, StepFunctions functions, std::uint32_t threads);
+  FunctionCarrier(net::Loop& loop, StepFunctions functions, std::uint32_t threads,
+                  std::size_t most_waiting = kMostWaiting);
   ~FunctionCarrier() override;
 
   [[nodiscard]] net::Task<input::Answer> carry(const effect::Send& send, std::string_view callback,
@@ -48,6 +49,7 @@ class FunctionCarrier final : public Carrier {
 
   net::Loop& loop_;
   const StepFunctions functions_;
+  const std::size_t most_waiting_;
   std::uint32_t free_;        // threads without a function; the loop's thread alone, as the next
   std::list<Turn*> waiting_;  // the first is next
   std::stop_source closing_;
