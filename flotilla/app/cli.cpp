@@ -34,6 +34,7 @@ struct Parsed {
   SagaSignal saga_signal;
   std::uint64_t expected_seq = 0;
   bool timeline = false;
+  SimulateOptions simulate;
 };
 
 void add_file_verbs(CLI::App& app, const Commands& commands, Parsed& parsed) {
@@ -67,6 +68,37 @@ void add_file_verbs(CLI::App& app, const Commands& commands, Parsed& parsed) {
       std::printf("%s\n", commands.version.c_str());
       return 0;
     };
+  });
+}
+
+void add_simulate_verb(CLI::App& app, const Commands& commands, Parsed& parsed) {
+  SimulateOptions& options = parsed.simulate;
+  CLI::App* const verb = app.add_subcommand("simulate", "run a file's saga through crashes and faults");
+  verb->add_option("FILE", options.file, "the configuration file")->required();
+  verb->add_option("--saga", options.saga, "which of its sagas; not needed if there is one");
+  verb->add_option("--seeds", options.seeds, "how many lives")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  verb->add_option("--seed", options.seed, "the first one")->capture_default_str();
+  verb->add_option("--events", options.events, "how long each is, before everything heals")
+      ->check(CLI::Range(1, 20'000))
+      ->capture_default_str();
+  verb->add_option("--input", options.input, "JSON to start each saga with; {n} in a string is a number");
+  verb->add_option("--accept", options.accept, "KIND or KIND:STEP: such findings do not count")
+      ->allow_extra_args(false);
+  verb->add_option("--within", options.within_s, "seconds, then no further seed is begun")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  verb->add_flag("--json", options.json, "the report as JSON");
+  verb->add_flag("--trace", options.trace, "everything that happens; with --seeds 1");
+  verb->callback([&] {
+    if (options.trace && options.seeds != 1) {
+      throw CLI::ValidationError("--trace", "is of one seed: say which with --seed, and --seeds 1");
+    }
+    if (options.trace && options.json) {
+      throw CLI::ValidationError("--trace", "is text, and --json is not");
+    }
+    parsed.run = [&] { return commands.simulate(options); };
   });
 }
 
@@ -233,7 +265,7 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
 // Verbs that the design promises: whoever tries one learns that it is not a slip of the finger.
 void add_later_verbs(CLI::App& app, Parsed& parsed) {
   for (const char* name :
-       {"import", "topics", "queues", "views", "migrations", "logs", "sidecar", "simulate", "journal"}) {
+       {"import", "topics", "queues", "views", "migrations", "logs", "sidecar", "journal"}) {
     CLI::App* const verb = app.add_subcommand(name)->group("")->allow_extras();
     verb->callback([&parsed, name] {
       parsed.run = [name] {
@@ -253,6 +285,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_file_verbs(app, commands, parsed);
   add_client_verbs(app, parsed);
   add_saga_verb(app, parsed);
+  add_simulate_verb(app, commands, parsed);
   add_later_verbs(app, parsed);
   try {
     app.parse(argc, argv);

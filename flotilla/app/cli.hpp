@@ -8,6 +8,7 @@
 #include <string>
 
 #include "flotilla/app/demo_ports.hpp"
+#include "flotilla/app/simulate.hpp"
 
 namespace flotilla::app {
 
@@ -16,6 +17,7 @@ struct Commands {
   std::function<int(const std::string& file)> check;
   std::function<int()> schema;
   std::function<int(bool tour, const DemoPorts& ports)> demo;
+  std::function<int(const SimulateOptions& options)> simulate;
   std::string version;
 };
 

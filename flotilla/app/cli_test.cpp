@@ -36,6 +36,7 @@ TEST(CommandLine, CallsTheCommandAndGivesItsCode) {
       {{"demo"}, 0, "demo 0 8000 9107\n"},
       {{"demo", "--tour"}, 0, "demo 1 8000 9107\n"},
       {{"demo", "--ports-from", "65524"}, 0, "demo 0 65524 65535\n"},
+      {{"simulate", "f", "--saga", "s", "--seed", "7"}, 0, "simulate f s 7 1000 500\n"},
       {{"version"}, 0, "flotilla 1.2.3\n"},
   };
   for (const auto& c : cases) {
@@ -59,7 +60,12 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
                                                     {"breakers", "show"},
                                                     {"breakers", "list", "s"},
                                                     {"breakers", "smash", "s"},
-                                                    {"explain"}};
+                                                    {"explain"},
+                                                    {"simulate"},
+                                                    {"simulate", "f", "--seeds", "0"},
+                                                    {"simulate", "f", "--events", "20001"},
+                                                    {"simulate", "f", "--trace"},
+                                                    {"simulate", "f", "--trace", "--seeds", "1", "--json"}};
   for (const auto& arguments : cases) {
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.code, 2) << testing::PrintToString(arguments);

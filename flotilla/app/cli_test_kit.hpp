@@ -34,6 +34,13 @@ inline Outcome run(std::vector<std::string> arguments) {
   commands.demo = [](bool tour, const DemoPorts& ports) {
     return std::printf("demo %d %d %d\n", tour ? 1 : 0, ports.gateway, ports.service(6)) < 0 ? 1 : 0;
   };
+  commands.simulate = [](const SimulateOptions& options) {
+    return std::printf("simulate %s %s %llu %llu %zu\n", options.file.c_str(), options.saga.c_str(),
+                       static_cast<unsigned long long>(options.seed),
+                       static_cast<unsigned long long>(options.seeds), options.events) < 0
+               ? 1
+               : 0;
+  };
   commands.version = "flotilla 1.2.3";
   std::vector<const char*> argv{"flotilla"};
   for (const std::string& argument : arguments) {

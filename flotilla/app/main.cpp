@@ -7,6 +7,7 @@
 #include "flotilla/app/demo.hpp"
 #include "flotilla/app/platform.hpp"
 #include "flotilla/app/runtime.hpp"
+#include "flotilla/app/simulate.hpp"
 #include "flotilla/net/clock.hpp"
 
 namespace {
@@ -58,6 +59,7 @@ int main(int argc, char** argv) {
   commands.check = &check;
   commands.schema = &schema;
   commands.demo = &app::run_demo;
+  commands.simulate = &app::simulate;
   commands.version = "flotilla 0.1.0";
   return app::run_command_line(argc, argv, commands);
 }

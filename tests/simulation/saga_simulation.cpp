@@ -18,7 +18,7 @@ int report(const Catalogue& catalogue, const WorldConfig& config, const std::str
   WorldConfig traced = config;
   traced.trace = true;
   const std::string path = "saga-simulation-" + std::to_string(config.seed) + ".txt";
-  std::ofstream(path) << World(traced, catalogue, ignored).run().timeline;
+  std::ofstream(path) << text_of(World(traced, catalogue, ignored).run().timeline);
   std::cerr << "seed " << config.seed << ": " << violation << "\ntimeline in " << path << "\n";
   return 1;
 }

@@ -1,5 +1,6 @@
 #include "flotilla/saga/core/simulation/catalogue.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "flotilla/base/assert.hpp"
@@ -53,13 +54,52 @@ DefinitionPtr Catalogue::find(std::string_view hash) const {
   return nullptr;
 }
 
-DefinitionPtr Catalogue::named(std::string_view name) const {
+Catalogue::Catalogue(std::vector<DefinitionPtr> all, DefinitionPtr submitted,
+                     const std::optional<json::Value>& input)
+    : all_(std::move(all)) {
   for (const DefinitionPtr& each : all_) {
-    if (each->name == name) {
-      return each;
+    stubs_.try_emplace(each->hash.value(), *each, each == submitted ? input : std::nullopt);
+  }
+  submitted_.push_back(std::move(submitted));
+}
+
+void Catalogue::add(DefinitionPtr definition) {
+  stubs_.try_emplace(definition->hash.value(), *definition);
+  all_.push_back(std::move(definition));
+}
+
+Grade Catalogue::grade(const Step& step, Op op) const {
+  const auto* request = std::get_if<Request>(&step.action);
+  if (is_of_a_user()) {
+    return declared_grade(step, op);
+  }
+  if (request == nullptr && !step.undo) {
+    return Grade::reads;
+  }
+  // Those of its own are named by their grade.
+  const std::string_view name =
+      request != nullptr ? request->target.service().value() : step.undo->target.service().value();
+  return name == "naive" ? Grade::naive : name == "barrier" ? Grade::barrier : Grade::honest;
+}
+
+Duration Catalogue::longest_wait() const noexcept {
+  Duration longest(0);
+  const auto count = [&longest](std::optional<Duration> wait) {
+    longest = std::max(longest, wait.value_or(Duration(0)));
+  };
+  for (const DefinitionPtr& each : all_) {
+    count(each->deadline);
+    for (const Step& step : each->steps) {
+      if (const auto* timer = std::get_if<TimerWait>(&step.action)) {
+        count(timer->length);
+      } else if (const auto* signal = std::get_if<SignalWait>(&step.action)) {
+        count(signal->within);
+      } else {
+        count(step.retry.within);
+      }
     }
   }
-  return nullptr;
+  return longest;
 }
 
 namespace {

@@ -9,21 +9,40 @@ std::string_view to_string(Transition transition) noexcept {
   return names[static_cast<std::size_t>(transition)];
 }
 
-void Coverage::add(const Coverage& other) noexcept {
-  for (std::size_t i = 0; i < kTransitions; ++i) {
-    transitions[i] += other.transitions[i];
+std::string_view to_string(Finding::Kind kind) noexcept {
+  constexpr std::array<std::string_view, Finding::kKinds> names{"twice", "undo-twice", "left-behind",
+                                                                "not-undone", "no-text"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+void SagaTally::count(const Record& record, const Definition& definition) {
+  steps.resize(definition.steps.size());
+  for (const Exposure& each : record.exposed) {
+    steps[each.step].skipped += each.kind == Exposure::Kind::skip ? 1 : 0;
   }
-  for (std::size_t i = 0; i < kVerdictRows; ++i) {
-    rows[i][0] += other.rows[i][0];
-    rows[i][1] += other.rows[i][1];
+  const RecordBody& body = record.body;
+  if (std::get_if<record::Accepted>(&body) != nullptr) {
+    ++started;
+  } else if (const auto* done = std::get_if<record::StepDone>(&body)) {
+    ++steps[done->step].done;
+  } else if (const auto* refused = std::get_if<record::StepRefused>(&body)) {
+    ++steps[refused->step].refused;
+  } else if (const auto* unknown = std::get_if<record::StepUnknown>(&body)) {
+    ++steps[unknown->step].unknown;
+  } else if (const auto* undone = std::get_if<record::StepUndone>(&body)) {
+    ++steps[undone->step].undone;
+  } else if (const auto* blocked = std::get_if<record::UndoBlocked>(&body)) {
+    ++steps[blocked->step].blocked;
+  } else if (const auto* stopped = std::get_if<record::Suspended>(&body)) {
+    if (stopped->reason != SuspendReason::operator_) {
+      ++steps[stopped->step].suspended;
+      ++suspended[{stopped->reason, stopped->step}];
+    }
   }
-  for (std::size_t i = 0; i < kRecordTypes; ++i) {
-    crashes[i][0] += other.crashes[i][0];
-    crashes[i][1] += other.crashes[i][1];
-  }
-  events += other.events;
-  sagas += other.sagas;
-  crashed += other.crashed;
+  completed += std::get_if<record::Completed>(&body) != nullptr ? 1 : 0;
+  compensated += std::get_if<record::Compensated>(&body) != nullptr ? 1 : 0;
+  failed += std::get_if<record::Failed>(&body) != nullptr ? 1 : 0;
+  rejected += std::get_if<record::Rejected>(&body) != nullptr ? 1 : 0;
 }
 
 std::vector<std::string> Coverage::missing() const {

@@ -1,8 +1,5 @@
-// Simulated services: ledgers that count effects, of three grades.
+// Simulated services: ledgers that count effects, of the grades of stubs.hpp.
 //
-//   honest   takes a key once: one effect, however often it is sent. An action that comes after its undo
-//   works. barrier  honest, and refuses an action whose undo came first. naive    knows nothing of keys:
-//   every arrival is an effect. Nothing is promised for these.
 // A service's moods are drawn per request: it refuses, stumbles before or after the effect, answers 202 and
 // finishes later, is set up wrongly. What it says is true to its grade, so invariants can be asked of it.
 // Ownership: a value. Threads: one.
@@ -17,6 +14,7 @@
 #include "flotilla/base/random.hpp"
 #include "flotilla/saga/core/engine_io.hpp"
 #include "flotilla/saga/core/saga_key.hpp"
+#include "flotilla/saga/core/simulation/stubs.hpp"
 
 namespace flotilla::saga::simulation {
 
@@ -39,22 +37,23 @@ struct ServiceAnswer {
 
 class Ledger {
  public:
-  [[nodiscard]] ServiceAnswer take(const effect::Send& send, const Step& step, const Moods& moods,
-                                   Instant now, Random& random);
+  [[nodiscard]] ServiceAnswer take(const effect::Send& send, const Step& step, Grade grade,
+                                   const Moods& moods, Instant now, Random& random);
 
   struct Count {
     std::uint32_t effects = 0;
     std::uint32_t undone = 0;
+    std::uint32_t undo_acts = 0;  // how often an undo acted that cannot be repeated
     bool pending = false;
   };
   // What became of a step, over all keys it was sent under.
   [[nodiscard]] Count of(SagaId saga, StepIndex step) const;
-  [[nodiscard]] static bool is_naive(std::string_view service) noexcept { return service == "naive"; }
 
  private:
   struct Entry {
     std::uint32_t effects = 0;
     std::uint32_t undone = 0;
+    std::uint32_t undo_acts = 0;
     std::uint16_t refused = 0;  // with which status, for good
     bool undo_came = false;
     std::optional<Instant> finishes;  // of a 202
@@ -71,10 +70,18 @@ class Ledger {
     }
   };
   void finish(Entry& entry, Instant now);
-  [[nodiscard]] ServiceAnswer act(Entry& entry, const effect::Send& send, const Step& step,
-                                  const Moods& moods, Instant now, Random& random);
-  [[nodiscard]] ServiceAnswer undo(Entry& entry, const effect::Send& send, const Step& step,
-                                   const Moods& moods, Instant now, Random& random);
+  // One request, and what decides what becomes of it.
+  struct Visit {
+    const Step& step;
+    Op op;
+    Grade grade;
+    const Moods& moods;
+    Instant now;
+    Random& random;
+  };
+  [[nodiscard]] static std::optional<ServiceAnswer> known(Entry& entry, const Visit& visit);
+  [[nodiscard]] static ServiceAnswer act(Entry& entry, const Visit& visit);
+  [[nodiscard]] static ServiceAnswer undo(Entry& entry, const Visit& visit);
   [[nodiscard]] ServiceAnswer tell(Entry& entry, const effect::Send& send, Random& random);
 
   // By place, then by key: an engine that invents keys gets new entries.

@@ -256,8 +256,12 @@ std::string Oracle::sent(const effect::Send& send, bool on_wire) {
 
 void Oracle::count_transitions(const SagaState& before, const std::vector<Record>& records) {
   using enum Transition;
+  if (tally_ == nullptr) {
+    tally_ = &coverage_.tallies[state_.definition->name];
+  }
   for (const Record& record : records) {
     const RecordBody& b = record.body;
+    tally_->count(record, *state_.definition);
     if (as<record::Accepted>(b) != nullptr) {
       coverage_.count(s1);
     } else if (const auto* done = as<record::StepDone>(b)) {

@@ -56,6 +56,7 @@ class Oracle {
 
   const DefinitionSource& definitions_;
   Coverage& coverage_;
+  SagaTally* tally_ = nullptr;
   SagaState state_;  // I15: the fold of every prefix
   std::uint64_t epoch_ = 0;
   Millis64 time_ = 0;

@@ -24,7 +24,7 @@ Coverage run_seeds(std::uint64_t first, std::uint64_t count, std::size_t events)
       const Outcome again =
           World({.seed = seed, .events = events, .trace = true}, catalogue(), ignored).run();
       const std::string path = testing::TempDir() + "saga-simulation-" + std::to_string(seed) + ".txt";
-      std::ofstream(path) << again.timeline;
+      std::ofstream(path) << text_of(again.timeline);
       ADD_FAILURE() << "seed " << seed << ": " << outcome.violation << "\ntimeline in " << path;
       break;
     }

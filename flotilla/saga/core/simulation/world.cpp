@@ -41,6 +41,16 @@ World::World(const WorldConfig& config, const Catalogue& catalogue, Coverage& co
            .signal = odds(700),
            .operate = odds(400),
            .slow_disk = odds(300)};
+  // In some runs one service hardly ever answers.
+  if (random_.below(4) == 0) {
+    const auto& all = catalogue_.submitted();
+    const auto services = services_of(*all[random_.below(all.size())]);
+    poisoned_ = services.empty() ? "" : services[random_.below(services.size())].value();
+  }
+  // So that long waits and deadlines end within the run as well.
+  if (const Duration longest = catalogue.longest_wait(); catalogue.is_of_a_user() && random_.below(2) == 0) {
+    pace_ += longest / std::chrono::seconds(10);
+  }
   take_over(false);
   schedule(Duration(0), ClientActs{});
   schedule(std::chrono::milliseconds(500), OperatorActs{});
@@ -121,20 +131,47 @@ World::Owner* World::owner(Epoch epoch) {
   return nullptr;
 }
 
-void World::violated(const std::string& what) {
+void World::violated(const std::string& what, SagaId saga) {
   if (outcome_.violation.empty()) {
     outcome_.violation = what;
-    note("VIOLATION " + what, {});
+    outcome_.saga = saga;
+    note("VIOLATION " + what, saga);
   }
 }
 
 void World::note(std::string_view what, SagaId saga) {
-  if (config_.trace) {
-    outcome_.timeline +=
-        fmt::format("{:>12.3f} ms {} {}\n",
-                    static_cast<double>(clock_.time_since_epoch().count() - 3'600'000'000'000) / 1e6,
-                    saga.is_none() ? std::string("-") : saga.text().substr(20), what);
+  if (config_.trace && outcome_.timeline.size() < kMaxMoments) {
+    outcome_.timeline.push_back(
+        {.at = clock_ - Instant(std::chrono::hours(1)), .saga = saga, .what = std::string(what)});
   }
+}
+
+std::string text_of(const std::vector<Moment>& timeline, std::optional<SagaId> only, std::size_t most) {
+  std::vector<const Moment*> shown;
+  for (const Moment& each : timeline) {
+    const bool wanted = !only || each.saga == *only || (each.saga.is_none() && !shown.empty());
+    if (wanted) {
+      shown.push_back(&each);
+    }
+  }
+  while (only && !shown.empty() && shown.back()->saga.is_none() && !shown.back()->what.starts_with("VIO")) {
+    shown.pop_back();  // what came after its end
+  }
+  std::string text;
+  std::size_t first = 0;
+  if (shown.size() > most) {
+    first = shown.size() - most;
+    text = fmt::format("         ... {} lines before\n", first);
+  }
+  for (std::size_t i = first; i < shown.size(); ++i) {
+    const Moment& each = *shown[i];
+    text += fmt::format("{:>12.3f} ms {}{}\n", static_cast<double>(each.at.count()) / 1e6,
+                        only                  ? std::string()
+                        : each.saga.is_none() ? std::string("- ")
+                                              : each.saga.text().substr(20) + " ",
+                        each.what);
+  }
+  return text;
 }
 
 void World::feed(Epoch epoch, Input input) {
@@ -175,7 +212,7 @@ void World::carry_out(Epoch epoch, Effect& effect) {
   } else if (const auto* reply = std::get_if<effect::Reply>(&effect)) {
     on_reply(*reply);
   } else if (const auto* alert = std::get_if<effect::Alert>(&effect)) {
-    note(fmt::format("alert {}: {}", static_cast<int>(alert->kind), alert->detail), alert->saga);
+    note(fmt::format("a person is told: {}", alert->detail), alert->saga);
     if (alert->kind == effect::Alert::Kind::deadline &&
         streams_.at(alert->saga).oracle.state().phase == Phase::committed) {
       coverage_.count(Transition::s14);

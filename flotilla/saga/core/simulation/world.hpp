@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -34,10 +35,24 @@ struct WorldConfig {
   bool trace = false;  // keep a timeline
 };
 
+// What happened, with `trace`.
+struct Moment {
+  Duration at{0};
+  SagaId saga;  // none: of the whole world
+  std::string what;
+};
+
 struct Outcome {
   std::string violation;  // empty: none
-  std::string timeline;   // with `trace`
+  SagaId saga;            // that it is about, if one
+  std::vector<Moment> timeline;
 };
+
+inline constexpr std::size_t kMaxMoments = 200'000;
+// One line a moment; with `only`, of that saga and of the whole world from its first moment on. At most
+// `most`: the last ones, after a line that says how many are left out.
+[[nodiscard]] std::string text_of(const std::vector<Moment>& timeline, std::optional<SagaId> only = {},
+                                  std::size_t most = kMaxMoments);
 
 class World {
  public:
@@ -129,7 +144,7 @@ class World {
   [[nodiscard]] bool happen();
   void feed(Epoch epoch, Input input);
   void carry_out(Epoch epoch, Effect& effect);
-  void violated(const std::string& what);
+  void violated(const std::string& what, SagaId saga = {});
   void note(std::string_view what, SagaId saga);
   [[nodiscard]] Owner* owner(Epoch epoch);
   [[nodiscard]] Owner& current() { return owners_.back(); }
@@ -163,6 +178,8 @@ class World {
   void on(ClientActs& acts);
   void on(OperatorActs& acts);
   void submit();
+  [[nodiscard]] std::string some_signal(SagaId saga);
+  [[nodiscard]] json::Value payload_of(SagaId saga, std::string_view signal);
   void on_reply(const effect::Reply& reply);
   void operate(SagaId saga, bool to_heal);
   void on(TimerDue& due);
@@ -173,6 +190,8 @@ class World {
   void heal();
   void check_end();
   void check_effects(SagaId saga, const Stream& stream);
+  void check_step_effects(SagaId saga, const Stream& stream, StepIndex index);
+  void find(Finding::Kind kind, const std::string& name, SagaId saga, StepIndex step, std::string detail);
   void check_nesting(SagaId saga, const Stream& stream);
   void check_fold(SagaId saga, const Stream& stream, const Engine& engine);
 
@@ -186,6 +205,8 @@ class World {
     std::uint32_t crash, lose_commit, fail_store, not_sent, lose_request, lose_answer, doubled, late,
         held_back, lose_message, zombie, jump, cancel, signal, operate, slow_disk;
   } odds_{};
+  std::string poisoned_;   // a service
+  std::int64_t pace_ = 1;  // clients and operators act that many times more slowly
   Instant clock_{std::chrono::hours(1)};
   std::int64_t wall_offset_ = 1'700'000'000'000'000'000;
   std::priority_queue<Due> queue_;
@@ -212,8 +233,10 @@ class World {
   std::unordered_map<std::string, std::pair<SagaId, std::string>> acknowledged_;  // key -> saga, input
   Waiter next_waiter_ = 1;
   std::uint64_t next_signal_ = 1;
+  std::set<std::tuple<Finding::Kind, SagaId, StepIndex>> found_;
   std::size_t happened_ = 0;
   bool healing_ = false;
+  Duration patience_{std::chrono::seconds(4)};  // of operators while it heals
   Outcome outcome_;
 };
 

@@ -30,7 +30,7 @@ void World::check_end() {
                            state.suspended ? ", suspended" : ""));
       return;
     }
-    check_effects(saga, stream);
+    check_effects(saga, stream);  // what came late may have changed them
     check_nesting(saga, stream);
   }
   // One more input, so that the engine has let go of what ended last.
@@ -48,39 +48,79 @@ void World::check_end() {
 
 // What the services' books say of a saga that has ended.
 void World::check_effects(SagaId saga, const Stream& stream) {
+  for (const StepIndex step : step_indices(stream.oracle.state().definition->steps.size())) {
+    check_step_effects(saga, stream, step);
+  }
+}
+
+void World::check_step_effects(SagaId saga, const Stream& stream, StepIndex index) {
   const SagaState& state = stream.oracle.state();
-  const Definition& definition = *state.definition;
-  for (std::size_t i = 0; i < definition.steps.size(); ++i) {
-    const Step& step = definition.steps[i];
-    const auto* request = std::get_if<Request>(&step.action);
-    const auto index = static_cast<StepIndex>(i);
-    if (request == nullptr || Ledger::is_naive(request->target.service().value())) {
-      continue;
+  const Step& step = state.definition->steps[index];
+  const Grade grade = catalogue_.grade(step, Op::action);
+  if (std::get_if<Request>(&step.action) == nullptr || grade == Grade::reads) {
+    return;
+  }
+  const bool promised = grade != Grade::naive;
+  const Ledger::Count count = ledger_.of(saga, index);
+  const bool compensated = state.phase == Phase::compensated;
+  if (count.effects > 1) {
+    if (promised) {
+      violated(fmt::format("I6: {} effects of {}", count.effects, step.name), saga);
     }
-    const Ledger::Count count = ledger_.of(saga, index);
-    if (count.effects > 1) {
-      violated(fmt::format("I6: {} effects of {}", count.effects, step.name));
+    find(Finding::Kind::twice, state.definition->name, saga, index, fmt::format("{} effects", count.effects));
+  }
+  if (count.undone > count.effects && promised) {
+    violated(fmt::format("I6: {} was undone more often than done", step.name), saga);
+  }
+  if (step.undo && catalogue_.grade(step, Op::undo) == Grade::naive && count.undo_acts > count.effects) {
+    find(Finding::Kind::undo_twice, state.definition->name, saga, index,
+         fmt::format("{} effects, {} undos", count.effects, count.undo_acts));
+  }
+  const bool by_hand = stream.oracle.by_hand()[index] || stream.oracle.forgiven()[index];
+  if (by_hand || count.pending) {
+    return;
+  }
+  if (compensated && step.kind == StepKind::pivot && !step.undo && promised && count.effects > 0 &&
+      stream.oracle.by_hand().none()) {
+    violated(fmt::format("I9: compensated, and its pivot {} took effect", step.name), saga);
+  }
+  if (compensated && step.kind == StepKind::compensatable && !step.undo && count.effects > 0) {
+    find(Finding::Kind::left_behind, state.definition->name, saga, index, "");
+  }
+  const bool undoable = step.undo.has_value() && stream.oracle.exposed()[index];
+  if (!promised) {
+    if (compensated && undoable && count.effects > count.undone) {
+      find(Finding::Kind::not_undone, state.definition->name, saga, index,
+           fmt::format("{} effects, {} undone", count.effects, count.undone));
     }
-    if (count.undone > count.effects) {
-      violated(fmt::format("I6: {} was undone more often than done", step.name));
-    }
-    const bool by_hand = stream.oracle.by_hand()[i] || stream.oracle.forgiven()[i];
-    if (by_hand || count.pending) {
-      continue;
-    }
-    if (state.phase == Phase::completed && stream.oracle.done()[i] &&
-        (count.effects != 1 || count.undone != 0)) {
-      violated(fmt::format("I5: completed, and {} has {} effects, {} undone", step.name, count.effects,
-                           count.undone));
-    }
-    const bool undoable = step.undo.has_value() && stream.oracle.exposed()[i];
-    if (state.phase == Phase::compensated && undoable && count.effects != count.undone) {
-      violated(fmt::format("I4: {} compensated, and {} has {} effects, {} undone", saga.text(), step.name,
-                           count.effects, count.undone));
-    }
-    if (state.phase == Phase::rejected && count.effects != 0) {
-      violated("S4b: rejected, and a service acted");
-    }
+    return;
+  }
+  if (state.phase == Phase::completed && stream.oracle.done()[index] &&
+      (count.effects != 1 || count.undone != 0)) {
+    violated(fmt::format("I5: completed, and {} has {} effects, {} undone", step.name, count.effects,
+                         count.undone),
+             saga);
+  }
+  if (compensated && undoable && count.effects != count.undone) {
+    violated(fmt::format("I4: {} compensated, and {} has {} effects, {} undone", saga.text(), step.name,
+                         count.effects, count.undone),
+             saga);
+  }
+  if (state.phase == Phase::rejected && count.effects != 0) {
+    violated("S4b: rejected, and a service acted", saga);
+  }
+}
+
+void World::find(Finding::Kind kind, const std::string& name, SagaId saga, StepIndex step,
+                 std::string detail) {
+  if (!found_.emplace(kind, saga, step).second) {
+    return;
+  }
+  Finding& finding = coverage_.findings[{kind, name, step}];
+  if (finding.sagas++ == 0) {
+    finding.seed = config_.seed;
+    finding.saga = saga;
+    finding.detail = std::move(detail);
   }
 }
 

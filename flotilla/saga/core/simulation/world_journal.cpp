@@ -96,6 +96,10 @@ void World::write(Owner& owner, effect::Append& append) {
     return;
   }
   std::ranges::copy(batch, std::back_inserter(stream.records));
+  if (const SuspendState& why = stream.oracle.state().suspension;
+      stream.oracle.state().suspended && why.reason == SuspendReason::cannot_render) {
+    find(Finding::Kind::no_text, append.name, append.saga, why.step, why.detail);
+  }
   for (const effect::Event& event : append.events) {
     if (event.id.find(append.saga.text()) != 0 || event.topic.empty()) {
       violated("I20: an event that is not of this saga");

@@ -16,7 +16,8 @@ void World::transmit(Epoch epoch, effect::Send& send) {
   Stream& stream = place->second;
   const std::uint64_t id = next_attempt_++;
   const Duration timeout = send.timeout;
-  const bool barrier = send.request->service == "barrier";
+  const bool barrier =
+      catalogue_.grade(stream.oracle.state().definition->steps[send.step], Op::action) == Grade::barrier;
   // An owner whose lease is over sends nothing more.
   const bool held_back = epoch != epoch_ || chance(odds_.held_back);
   const bool not_sent = held_back || chance(odds_.not_sent);
@@ -92,7 +93,21 @@ void World::on(Arrive& arrive) {
     return;
   }
   const Moods calm;
-  ServiceAnswer answer = ledger_.take(send, step, healing_ ? calm : moods_, clock_, random_);
+  Moods moods = moods_;
+  if (send.request->service == poisoned_) {
+    moods.stumble = std::max(moods.stumble, 850U);
+    moods.refuse = moods.again = 0;
+  }
+  ServiceAnswer answer =
+      ledger_.take(send, step, catalogue_.grade(step, send.op), healing_ ? calm : moods, clock_, random_);
+  const bool plain = answer.head.status / 100 == 2 && answer.head.status != 202;
+  if (send.op != Op::undo && (plain || answer.head.outcome == "ok")) {
+    const Stubs& stubs = catalogue_.stubs(*streams_.at(send.saga).oracle.state().definition);
+    if (stubs.is_read(send.step)) {
+      answer.head.status = plain ? 200 : answer.head.status;  // successors read its body
+      answer.body = stubs.answer(send.step, send.saga.low + send.step);
+    }
+  }
   note(fmt::format("{} takes {} of {}: {} {}", send.request->service, to_string(send.op), step.name,
                    answer.head.status, answer.head.outcome),
        send.saga);
@@ -122,6 +137,9 @@ void World::on(Deliver& deliver) {
     return;
   }
   const bool first = !attempt.answered;
+  if (first && deliver.answer.head.kind == AnswerHead::Kind::lost) {
+    note(fmt::format("no answer to the {}", to_string(attempt.send.op)), attempt.send.saga);
+  }
   attempt.answered = true;
   const effect::Send& send = attempt.send;
   const Step& step = streams_.at(send.saga).oracle.state().definition->steps[send.step];
@@ -166,7 +184,8 @@ void World::on(CallBack& back) {
                                .step = send.step,
                                .op = send.op,
                                .head = {.kind = AnswerHead::Kind::status, .status = 200},
-                               .body = R"({"ok":true})"});
+                               .body = catalogue_.stubs(*streams_.at(send.saga).oracle.state().definition)
+                                           .answer(send.step, send.saga.low + send.step)});
 }
 
 std::optional<SagaId> World::child_of(const Parent& parent, SagaId child, const std::string& key) const {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/json/reader.hpp"
 #include "flotilla/json/writer.hpp"
 #include "flotilla/saga/core/simulation/world.hpp"
 
@@ -15,12 +16,16 @@ using What = effect::Reply::What;
 }  // namespace
 
 void World::submit() {
-  const auto& all = catalogue_.all();
+  const auto& all = catalogue_.submitted();
   const DefinitionPtr definition = all[random_.below(all.size())];
-  const json::Value input = json::Value::object({{"n", random_.below(6)}});
+  json::Value input = catalogue_.stubs(*definition).input(random_);
   std::string key;
   if (random_.below(2) == 0) {
     key = fmt::format("key-{}", random_.below(8));
+    const auto claim = claims_.find(definition->name + "\n" + key);
+    if (claim != claims_.end() && random_.below(2) == 0) {
+      input = streams_.at(claim->second.first).oracle.state().input;  // a client that repeats itself
+    }
   }
   const Waiter waiter = next_waiter_++;
   waiters_[waiter] = {.key = key.empty() ? "" : definition->name + "\n" + key,
@@ -37,11 +42,37 @@ void World::submit() {
                              .correlation = {}});
 }
 
+// One that the saga waits for now, or may wait for.
+std::string World::some_signal(SagaId saga) {
+  const SagaState& state = streams_.at(saga).oracle.state();
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < state.steps.size(); ++i) {
+    const auto* wait = std::get_if<SignalWait>(&state.definition->steps[i].action);
+    const bool now = state.steps[i].at == StepState::At::exposed;
+    if (wait != nullptr && (now || (!healing_ && state.steps[i].at == StepState::At::idle))) {
+      names.emplace_back(wait->signal);
+    }
+  }
+  return names.empty() ? std::string() : std::string(names[random_.below(names.size())]);
+}
+
+json::Value World::payload_of(SagaId saga, std::string_view signal) {
+  const Definition& definition = *streams_.at(saga).oracle.state().definition;
+  for (const StepIndex step : step_indices(definition.steps.size())) {
+    const auto* wait = std::get_if<SignalWait>(&definition.steps[step].action);
+    if (wait != nullptr && wait->signal == signal) {
+      const auto payload = json::parse(catalogue_.stubs(definition).answer(step, random_.next()));
+      return payload ? *payload : json::Value();
+    }
+  }
+  return {};
+}
+
 void World::on(ClientActs& /*acts*/) {
   if (healing_) {
     return;
   }
-  schedule(some(std::chrono::milliseconds(400)), ClientActs{});
+  schedule(some(std::chrono::milliseconds(400)) * pace_, ClientActs{});
   if (order_.empty() || random_.below(4) == 0) {
     submit();
   }
@@ -57,17 +88,20 @@ void World::on(ClientActs& /*acts*/) {
       feed(epoch_, load_of(saga));
     }
   };
-  if (chance(odds_.signal)) {
+  const std::string signal = some_signal(saga);
+  if (!signal.empty() && chance(odds_.signal)) {
     waiters_[waiter] = {.what = 'g', .saga = saga};
+    note("a signal comes: " + signal, saga);
     const std::uint64_t number = random_.below(4) == 0 ? next_signal_ : ++next_signal_;
     visit();
     feed(epoch_, input::Signal{.saga = saga,
                                .waiter = waiter,
                                .id = fmt::format("{}#{}", number, saga.low % 10),
-                               .name = "approve",
-                               .payload = static_cast<std::int64_t>(number)});
+                               .name = signal,
+                               .payload = payload_of(saga, signal)});
   } else if (chance(odds_.cancel)) {
     waiters_[waiter] = {.what = 'c', .saga = saga};
+    note("a client cancels", saga);
     visit();
     feed(epoch_, input::Cancel{.saga = saga, .waiter = waiter, .who = "client", .why = "changed my mind"});
   }
@@ -89,6 +123,9 @@ void World::on_reply(const effect::Reply& reply) {
   }
   if (asked.what != 's') {
     return;
+  }
+  if (reply.what == What::invalid) {
+    find(Finding::Kind::no_text, asked.definition, {.high = 0, .low = reply.waiter}, 0, reply.detail);
   }
   if (reply.what == What::accepted || reply.what == What::existing) {
     const auto stream = streams_.find(reply.saga);
@@ -117,7 +154,9 @@ void World::on_reply(const effect::Reply& reply) {
 }
 
 void World::on(OperatorActs& /*acts*/) {
-  schedule(healing_ ? Duration(std::chrono::seconds(5)) : some(std::chrono::seconds(2)), OperatorActs{});
+  // The longer it takes, the less often somebody looks: waits of days must end within so many events.
+  patience_ = healing_ ? std::min<Duration>(patience_ * 5 / 4, std::chrono::hours(6)) : patience_;
+  schedule(healing_ ? patience_ : some(std::chrono::seconds(2)) * pace_, OperatorActs{});
   bool left = false;
   for (const SagaId saga : order_) {
     const Stream& stream = streams_.at(saga);
@@ -135,9 +174,11 @@ void World::on(OperatorActs& /*acts*/) {
                                   .who = "op",
                                   .why = "look",
                                   .payload = {}});
-    } else if (healing_ && stream.name == "approval") {
+    } else if (const std::string signal = healing_ ? some_signal(saga) : ""; !signal.empty()) {
       const std::string id = fmt::format("{}#{}", ++next_signal_, saga.low % 10);
-      feed(epoch_, input::Signal{.saga = saga, .waiter = 0, .id = id, .name = "approve", .payload = {}});
+      feed(epoch_,
+           input::Signal{
+               .saga = saga, .waiter = 0, .id = id, .name = signal, .payload = payload_of(saga, signal)});
     }
   }
   if (healing_ && !left) {
@@ -159,6 +200,8 @@ void World::operate(SagaId saga, bool to_heal) {
              (why.reason == SuspendReason::config &&
               std::holds_alternative<NestedSaga>(state.definition->steps[why.step].action))) {
     act.verb = Verb::set_result;  // refused after the pivot, or the nested saga failed for good
+  } else if (why.reason == SuspendReason::cannot_render && to_heal) {
+    act.verb = Verb::fail;  // as long as the definition is what it is
   } else if (why.reason == SuspendReason::undo_blocked) {
     act.verb = random_.below(2) == 0 ? Verb::forgive : Verb::retry;
   }
@@ -172,6 +215,12 @@ void World::operate(SagaId saga, bool to_heal) {
       act.expected_seq = state.seq - random_.below(2);
     }
   }
+  if (act.verb == Verb::set_result) {
+    const auto told = json::parse(
+        catalogue_.stubs(*state.definition).answer(act.step.value_or(why.step), saga.low + why.step));
+    act.payload = told ? *told : json::Value();
+  }
+  note(fmt::format("a person says {}", to_string(act.verb)), saga);
   feed(epoch_, std::move(act));
 }
 
