@@ -54,12 +54,14 @@ const Spec<ControlConfig>& admin_spec() {
   return spec;
 }
 
-const Spec<ControlConfig>& api_spec() {
-  static const Spec<ControlConfig> spec = [] {
-    Spec<ControlConfig> s("api");
-    s.field("listen", config::listen_address(), &ControlConfig::listen, "address of the application API",
+const Spec<ApiConfig>& api_spec() {
+  static const Spec<ApiConfig> spec = [] {
+    Spec<ApiConfig> s("api");
+    s.field("listen", config::listen_address(), &ApiConfig::listen, "address of the application API",
             "127.0.0.1:9901");
-    s.field("token", config::text(), &ControlConfig::token, "required beyond loopback; ${file:...}", "none");
+    s.field("token", config::text(), &ApiConfig::token, "required beyond loopback; ${file:...}", "none");
+    s.field("advertise", config::listen_address(), &ApiConfig::advertise,
+            "IP:PORT at which the other processes of a shared journal reach this one", "`listen`");
     add_hosts(s);
     return s;
   }();
@@ -197,6 +199,27 @@ void check_listeners(const ConfigFile& file, const Node& root, Problems& problem
   }
 }
 
+// Whoever owns a shard must be reached by the others.
+void check_shared_journal(const ConfigFile& file, const Node& root, Problems& problems) {
+  if (!is_postgres(file.stores.journal)) {
+    return;
+  }
+  const Node& journal = *root.find("stores")->find("journal");
+  if (!file.api) {
+    problems.add(journal.place,
+                 "a journal that several processes share needs `api`: there they ask each other");
+    return;
+  }
+  const std::string& address = file.api->advertise.empty() ? file.api->listen : file.api->advertise;
+  const auto parsed = net::SocketAddress::parse(address);
+  if (parsed && (parsed->ip() == "0.0.0.0" || parsed->ip() == "::" || parsed->port() == 0)) {
+    problems.add(root.find("api")->place,
+                 fmt::format("{} is no address at which other processes reach this one: name it with "
+                             "`advertise: IP:PORT`",
+                             address));
+  }
+}
+
 Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sources) {
   Spec<ConfigFile> spec("the file");
   auto any = config::json_value();  // read by the specs of the parts, from the node
@@ -224,7 +247,8 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
                                }),
                                "management port");
   spec.field_with<std::string>("api", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.api = ControlConfig{.listen = "127.0.0.1:9901", .token = {}, .hosts = {}};
+                                 f.api =
+                                     ApiConfig{{.listen = "127.0.0.1:9901", .token = {}, .hosts = {}}, {}};
                                  api_spec().read(n, *f.api, p);
                                }),
                                "what services themselves call");
@@ -326,6 +350,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
     file_spec(path, sources).read(*root, file, problems);
     if (problems.empty()) {
       check_listeners(file, *root, problems);
+      check_shared_journal(file, *root, problems);
     }
   }
   if (!problems.empty()) {

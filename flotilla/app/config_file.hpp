@@ -26,6 +26,10 @@ struct ControlConfig {
   std::vector<std::string> hosts;  // further names it is reached by, without ports
 };
 
+struct ApiConfig : ControlConfig {
+  std::string advertise;  // where other processes reach it; empty: at `listen`
+};
+
 struct RegistryConfig : ControlConfig {
   bool allow_link_local = false;
 };
@@ -40,7 +44,7 @@ struct ConfigFile {
   std::vector<std::string> trusted_proxies;
   net::CidrSet trusted;
   std::optional<ControlConfig> admin;
-  std::optional<ControlConfig> api;
+  std::optional<ApiConfig> api;
   std::optional<RegistryConfig> registry;
   call::ServiceConfig defaults;
   std::vector<call::ServiceConfig> services;          // every service the file names anywhere

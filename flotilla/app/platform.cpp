@@ -11,6 +11,7 @@
 #include "flotilla/base/log.hpp"
 #include "flotilla/http/core/problem.hpp"
 #include "flotilla/net/clock.hpp"
+#include "flotilla/saga/forward.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -242,6 +243,9 @@ Result<> Platform::open_api(const ConfigFile& file) {
   return serve(file.api->listen,
                [this, guard](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
                  // A callback's key is a token of its own.
+                 if (request.target == saga::kForwardPath && sagas_ != nullptr) {  // sealed
+                   co_return co_await sagas_->runner().answer_forwarded(std::move(request));
+                 }
                  const bool callback = request.target.starts_with(saga::kCallbackPath);
                  if (const auto refusal = callback ? guard->check_origin(request) : guard->check(request)) {
                    co_return problem(refusal->reason, refusal->detail);
@@ -386,9 +390,10 @@ Result<> Platform::reload() {
                ? fmt::format("{}\n{}\n{}", control->listen, control->token, fmt::join(control->hosts, " "))
                : "";
   };
-  if (listens(file->admin) != listens(before.admin) || listens(file->api) != listens(before.api) ||
-      listens(file->registry) != listens(before.registry) || file->workers != before.workers ||
-      file->telemetry.access_log != before.telemetry.access_log) {
+  const auto advertises = [](const auto& api) { return api ? api->advertise : std::string(); };
+  if (listens(file->admin) != listens(before.admin) || advertises(file->api) != advertises(before.api) ||
+      listens(file->api) != listens(before.api) || listens(file->registry) != listens(before.registry) ||
+      file->workers != before.workers || file->telemetry.access_log != before.telemetry.access_log) {
     return failed(
         path_ +
         ": admin, api, registry, workers and the access log cannot change while running; restart for that");

@@ -18,6 +18,9 @@ std::string api_base(const ConfigFile& file) {
   if (!file.api) {
     return {};
   }
+  if (!file.api->advertise.empty()) {
+    return fmt::format("http://{}", file.api->advertise);
+  }
   const auto address = net::SocketAddress::parse(file.api->listen);
   const bool any = !address || address->port() == 0 || address->ip() == "0.0.0.0" || address->ip() == "::";
   if (any && file.api->hosts.empty()) {
@@ -49,12 +52,6 @@ std::string journal_path(const ConfigFile& file) {
 
 Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::uint64_t seed) {
   const std::string base = api_base(file);
-  if (is_postgres(journal_path(file)) && base.empty()) {
-    return fail(
-        Errc::invalid,
-        "several processes share a journal in PostgreSQL, and send each other what the other owns: give "
-        "this one an address with `api: { listen: HOST:PORT }`, or with `hosts` where it listens on all");
-  }
   auto journal = open_journal(journal_path(file), base);
   if (!journal) {
     return std::unexpected(journal.error());

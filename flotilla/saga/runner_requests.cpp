@@ -99,7 +99,10 @@ template <class T, class Make>
 net::Task<Asked<T>> Runner::read_on(Slot& slot, Make make) {
   journal::Reply<Asked<T>> reply;
   slot.host.loop->post([&slot, make = std::move(make), waiting = Answering<T>(reply.send())]() mutable {
-    if (slot.tasks != nullptr) {
+    // What may use the shard ends with it.
+    if (slot.shard != nullptr) {
+      slot.shard->spawn(answer<T>(make(slot), std::move(waiting)));
+    } else if (slot.tasks != nullptr) {
       slot.tasks->spawn(answer<T>(make(slot), std::move(waiting)));
     }
   });

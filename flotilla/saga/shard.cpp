@@ -24,7 +24,7 @@ constexpr Duration kLeaseLeft = journal::kLeaseTime - journal::kLeaseRenewal - j
 EngineConfig engine_config(const ShardCommons& commons, const ShardSeat& seat) {
   return {.keys = commons.keys,
           .epoch = seat.epoch,
-          .seed = commons.seed + seat.index,
+          .seed = commons.seed + seat.index + (seat.epoch << 32),  // another one each time it is taken up
           .shard = seat.index,
           .shards = commons.shards};
 }

@@ -37,7 +37,7 @@ DEFINITIONS = {
 def file(api, admin, first, store):
     """The configuration: services of the three grades from the port `first` on, and a saga or more for each."""
     lines = [f"admin: {{ listen: 127.0.0.1:{admin} }}", f"api: {{ listen: 127.0.0.1:{api}, hosts: [a.example] }}",
-             f'stores: {{ journal: "sqlite:{store}" }}', "services:"]
+             f'stores: {{ journal: "{store}" }}', "services:"]
     lines += [f'  {grade}: {{ url: "http://127.0.0.1:{first + index}" }}'
               for index, grade in enumerate(("honest", "barrier", "naive"))]
     lines.append("sagas:")
@@ -166,10 +166,13 @@ class Wanted:
 # --- clients --------------------------------------------------------------------------------------------
 
 class Clients:
-    """Clients that submit until told to stop, and then until everything they asked for was acknowledged."""
+    """Clients that submit until told to stop, and then until everything they asked for was acknowledged.
 
-    def __init__(self, api, seed, count=8, pause=0.04):
-        self.api, self.seed, self.count, self.pause = api, seed, count, pause
+    Of several doors each has its own, and goes to the next when its breaks."""
+
+    def __init__(self, apis, seed, count=8, pause=0.04):
+        self.apis, self.seed, self.count, self.pause = apis, seed, count, pause
+        self.next_door = 0
         self.rng = random.Random(seed)
         self.wanted = []         # Wanted, in the order of their first sending
         self.ended = asyncio.Event()
@@ -182,8 +185,12 @@ class Clients:
     async def run(self):
         await asyncio.gather(*(self._client() for _ in range(self.count)), self._reader())
 
+    def _door(self):
+        self.next_door += 1
+        return AsyncClient(self.apis[self.next_door % len(self.apis)])
+
     async def _client(self):
-        http = AsyncClient(self.api)
+        http = self._door()
         while not self.ended.is_set():
             number = len(self.wanted)
             wanted = Wanted(self.rng, f"kill-{self.seed}-{number}", number)
@@ -217,7 +224,7 @@ class Clients:
 
     async def _reader(self):
         """Looks at what was acknowledged before: it is there, and what has ended does not change."""
-        http = AsyncClient(self.api)
+        http = self._door()
         while not self.ended.is_set():
             known = [wanted for wanted in self.wanted[-200:] if wanted.submit.ids]
             if known:
@@ -235,6 +242,7 @@ class Clients:
                 status, message, _ = await asyncio.wait_for(http.request(method, path, body, fields), 20 * SLOWDOWN)
             except (ConnectionError, asyncio.TimeoutError):
                 http.close()
+                http.port = self.apis[(self.apis.index(http.port) + 1) % len(self.apis)]
                 self.lost += 1
                 await asyncio.sleep(0.02)
                 continue

@@ -3,8 +3,8 @@
 
 start: makes a database cluster in a fresh temporary directory, on a free loopback port, and leaves in FOLDER
 `url` (of its database `postgres`) and `data`, or `skip` with a sentence where there is no PostgreSQL.
-restart ends it without ceremony, as a crash would, and starts it on the same port. It syncs nothing: for tests
-only.
+restart ends it without ceremony, as a crash would, and starts it on the same port. It syncs nothing unless asked
+to: for tests only.
 """
 import glob
 import os
@@ -70,7 +70,7 @@ def launch(bin_folder, data, user):
     run([f'{bin_folder}/pg_ctl', '-D', data, '-l', f'{data}/log', '-w', '-t', '120', 'start'], user)
 
 
-def start(folder):
+def start(folder, durable=False):
     os.makedirs(folder, exist_ok=True)
     if read(folder, 'data'):
         stop(folder)
@@ -92,8 +92,8 @@ def start(folder):
             conf.write(f"""listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
-fsync = off
-full_page_writes = off
+fsync = {'on' if durable else 'off'}
+full_page_writes = {'on' if durable else 'off'}
 max_connections = 300
 shared_buffers = 64MB
 """)

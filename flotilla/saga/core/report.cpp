@@ -223,8 +223,10 @@ json::Value report(const SagaState& state, bool admitted) {
 }
 
 json::Value report(const Record& record, const RecordMeta& meta, const Definition& definition) {
-  json::Value out = json::Value::object(
-      {{"seq", meta.seq}, {"time", time_of(meta.time)}, {"type", record_name(record.type())}});
+  json::Value out = json::Value::object({{"seq", meta.seq},
+                                         {"epoch", meta.epoch},
+                                         {"time", time_of(meta.time)},
+                                         {"type", record_name(record.type())}});
   std::visit(Shown(out, definition), record.body);
   json::Value exposed = json::Value::array();
   for (const Exposure& exposure : record.exposed) {
