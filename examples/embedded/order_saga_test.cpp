@@ -2,6 +2,7 @@
 #include <csignal>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -20,8 +21,8 @@ struct Ran {
   int exit_code = -1;
 };
 
-// Runs the example, and kills it once it has written `kill_after` lines; 0: never.
-Ran run(std::vector<std::string> args, std::size_t kill_after = 0) {
+// Runs the example, and kills it `pause` after it has written `kill_after` lines; 0: never.
+Ran run(std::vector<std::string> args, std::size_t kill_after = 0, flotilla::Duration pause = {}) {
   int ends[2];
   EXPECT_EQ(::pipe(ends), 0);
   args.insert(args.begin(), "order_saga");
@@ -45,6 +46,7 @@ Ran run(std::vector<std::string> args, std::size_t kill_after = 0) {
   for (ssize_t size = 0; (size = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
     output.append(buffer, static_cast<std::size_t>(size));
     if (kill_after > 0 && static_cast<std::size_t>(std::ranges::count(output, '\n')) >= kill_after) {
+      std::this_thread::sleep_for(pause);
       ::kill(child, SIGKILL);
       kill_after = 0;
     }
@@ -104,7 +106,8 @@ TEST_F(OrderSaga, LosesNothingAndDoesNothingTwiceWhenKilled) {
   int kills = 0;
   for (int round = 0; round < kRounds; ++round) {
     const std::size_t lines = 1 + random.below(2 * kOrders - 10);
-    Ran ran = run({directory(), "--many", fmt::format("r{}", round), std::to_string(kOrders)}, lines);
+    const auto pause = std::chrono::microseconds(random.below(5000));
+    Ran ran = run({directory(), "--many", fmt::format("r{}", round), std::to_string(kOrders)}, lines, pause);
     kills += ran.killed ? 1 : 0;
     told.merge(ran.lines);
   }
