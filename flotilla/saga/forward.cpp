@@ -13,8 +13,10 @@ Value duration(Duration length) { return Value(to_millis(length)); }
 
 Duration duration_of(const Value& value) { return std::chrono::milliseconds(value.as_int().value_or(0)); }
 
+// Empty where there is none.
 std::string text_of(const Value& value, std::string_view member) {
-  return std::string(value[member].as_string());
+  const Value& text = value[member];
+  return text.is_string() ? std::string(text.as_string()) : std::string();
 }
 
 // The callback's body is a service's, and need not be text.
@@ -71,7 +73,7 @@ Value write_view(const SagaView& view) {
 }
 
 Asked<SagaView> read_view(const Value& value) {
-  const auto id = SagaId::parse(value["id"].as_string());
+  const auto id = SagaId::parse(text_of(value, "id"));
   if (!id) {
     return std::unexpected(
         SagaProblem{.reason = Reason::bad_answer, .detail = "the saga's owner answered what is no saga"});
@@ -92,7 +94,7 @@ std::optional<SagaProblem> read_problem(const Value& value) {
                    .status = static_cast<std::uint16_t>((*problem)["status"].as_int().value_or(0)),
                    .retry_after = duration_of((*problem)["retry_after"])};
   for (std::size_t i = 0; i < kReasonCount; ++i) {
-    if (to_string(static_cast<Reason>(i)) == (*problem)["reason"].as_string()) {
+    if (to_string(static_cast<Reason>(i)) == text_of(*problem, "reason")) {
       read.reason = static_cast<Reason>(i);
     }
   }
@@ -100,7 +102,7 @@ std::optional<SagaProblem> read_problem(const Value& value) {
 }
 
 std::optional<Forwarded> read_operate(const Value& value, SagaId saga) {
-  const auto verb = parse_verb(value["verb"].as_string());
+  const auto verb = parse_verb(text_of(value, "verb"));
   if (!verb) {
     return std::nullopt;
   }
@@ -127,7 +129,7 @@ std::string seal(const KeyMaterial& material, std::string_view bytes) {
 Value write_forwarded(const Forwarded& request) { return std::visit(Writer{}, request); }
 
 std::optional<Forwarded> read_forwarded(const Value& value) {
-  const std::string_view op = value["op"].as_string();
+  const std::string op = text_of(value, "op");
   if (op == "start") {
     return StartRequest{.name = text_of(value, "name"),
                         .principal = text_of(value, "principal"),
@@ -138,13 +140,13 @@ std::optional<Forwarded> read_forwarded(const Value& value) {
                         .wait = duration_of(value["wait"])};
   }
   if (op == "callback") {
-    auto body = http::percent_decode(value["body"].as_string());
+    auto body = http::percent_decode(text_of(value, "body"));
     return body ? std::optional<Forwarded>(CallbackRequest{.key = text_of(value, "key"),
                                                            .outcome = text_of(value, "outcome"),
                                                            .body = *std::move(body)})
                 : std::nullopt;
   }
-  const auto saga = SagaId::parse(value["saga"].as_string());
+  const auto saga = SagaId::parse(text_of(value, "saga"));
   if (!saga) {
     return std::nullopt;
   }

@@ -147,6 +147,30 @@ def one_holder_of_a_lock(history):
                 yield f"sagas {first} and {second} both worked on {account}"
 
 
+# --- of several owners at once --------------------------------------------------------------------------
+
+def a_loser_sends_nothing(history):
+    """After an owner's first request for a saga none of an owner before arrives: leases see to it that nothing is on
+    its way any more. A single owner that starts again at once has no such pause, so this is not one of OF_THE_WHOLE."""
+    for story in history.stories.values():
+        newest = 0
+        for event in story.events:
+            if event.what != "request":
+                continue
+            if event.epoch < newest:
+                yield f"{story.id}: {event.op} of {event.step} came from owner {event.epoch}, after requests of owner {newest}"
+            newest = max(newest, event.epoch)
+
+
+def a_loser_writes_nothing(timeline):
+    """I14, of the records of one saga."""
+    if [record["seq"] for record in timeline] != list(range(1, len(timeline) + 1)):
+        yield "its records have a gap"
+    epochs = [record["epoch"] for record in timeline]
+    if epochs != sorted(epochs):
+        yield f"its records are of owners {epochs}"
+
+
 # --- of each saga ---------------------------------------------------------------------------------------
 
 def it_ends_or_says_why_not(story):

@@ -255,6 +255,21 @@ class Rules(unittest.TestCase):
         self.holds(told)
         self.holds(compensated(again.replace("refused;", "refused; wait;")))  # and who had been stopped
 
+    def test_a_loser_that_sends(self):
+        taken_over = COMPLETED.replace("answer action ship ok", "answer action ship ok @2").replace(
+            "request action notify", "request action notify @2")
+        self.assertEqual(list(saga_history.a_loser_sends_nothing(Told(taken_over, "completed", DONE).history())), [])
+        late = taken_over + "; request action ship @1"
+        self.assertEqual(list(saga_history.a_loser_sends_nothing(Told(late, "completed", DONE).history())),
+                         ["S1: action of ship came from owner 1, after requests of owner 2"])
+
+    def test_a_loser_that_writes(self):
+        def found(*records):
+            return list(saga_history.a_loser_writes_nothing([{"seq": seq, "epoch": epoch} for seq, epoch in records]))
+        self.assertEqual(found((1, 1), (2, 1), (3, 2)), [])
+        self.assertEqual(found((1, 1), (2, 2), (3, 1)), ["its records are of owners [1, 2, 1]"])
+        self.assertEqual(found((1, 1), (3, 1)), ["its records have a gap"])
+
     def test_counts_what_happened(self):
         seen = coverage(compensated("""
             request action reserve; effect action reserve; request action reserve @2
