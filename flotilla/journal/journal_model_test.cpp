@@ -1,4 +1,4 @@
-// The embedded journal compared with the one in memory: the same random batches, the same answers, the same
+// Each store compared with the journal in memory: the same random batches, the same answers, the same
 // content, also after it was opened anew. And several threads at once.
 #include <iostream>
 #include <thread>
@@ -7,6 +7,7 @@
 
 #include "flotilla/base/random.hpp"
 #include "flotilla/journal/memory_journal.hpp"
+#include "flotilla/journal/postgres_test_server.hpp"
 #include "flotilla/journal/sqlite_journal.hpp"
 #include "flotilla/journal/test_support.hpp"
 
@@ -18,10 +19,18 @@ constexpr std::string_view kStates[] = {"running", "completed", "failed"};
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  // Of batches for one shard.
+  explicit Generator(std::uint64_t seed, std::uint32_t shard = 0, std::uint32_t shards = 1)
+      : random_(seed), shard_(shard), shards_(shards) {}
+
+  // The n-th stream of the shard, and back.
+  [[nodiscard]] StreamId id(std::uint64_t n) const { return stream_id(n, shard_, shards_); }
+  [[nodiscard]] std::uint64_t nth(StreamId stream) const { return stream.value() / shards_; }
+  [[nodiscard]] std::uint32_t shard() const { return shard_; }
 
   Batch next(std::uint64_t epoch) {
     Batch batch;
+    batch.shard = shard_;
     batch.epoch = random_.below(50) == 0 ? epoch + 1 : epoch;
     batch.time = UtcMillis(static_cast<std::int64_t>(time_ += random_.below(3)));
     std::vector<StreamRef> named;
@@ -61,7 +70,7 @@ class Generator {
 
  private:
   [[nodiscard]] RecordClass class_of(StreamRef stream) const {
-    return stream.is_new() ? created_[stream.new_index()] : class_of(stream.existing().value());
+    return stream.is_new() ? created_[stream.new_index()] : class_of(nth(stream.existing()));
   }
   std::vector<NewRecord> records(std::uint64_t count) {
     std::vector<NewRecord> made;
@@ -73,24 +82,24 @@ class Generator {
   }
   void append_to_old(Batch& batch, std::vector<StreamRef>& named) {
     for (std::uint64_t i = random_.below(3); i > 0 && !classes_.empty(); --i) {
-      const StreamId stream(1 + random_.below(classes_.size()));
+      const StreamId stream = id(1 + random_.below(classes_.size()));
       const bool again = std::ranges::any_of(named, [&](StreamRef r) { return r == StreamRef(stream); });
       if (again) {
         continue;
       }
       std::optional<std::uint64_t> expected;
       if (random_.below(3) != 0) {
-        expected = versions_[stream.value()] + (random_.below(10) == 0 ? 1 : 0);
+        expected = versions_[nth(stream)] + (random_.below(10) == 0 ? 1 : 0);
       }
       named.emplace_back(stream);
-      batch.appends.push_back({class_of(stream.value()), stream, expected, records(random_.below(3))});
+      batch.appends.push_back({class_of(nth(stream)), stream, expected, records(random_.below(3))});
     }
   }
   void change_old(Batch& batch) {
     if (classes_.empty()) {
       return;
     }
-    const StreamId stream(1 + random_.below(classes_.size()));
+    const StreamId stream = id(1 + random_.below(classes_.size()));
     switch (random_.below(6)) {
       case 0:
         batch.expiries.push_back(
@@ -102,7 +111,7 @@ class Generator {
         break;
       case 2:
         batch.cursors.push_back({"cursor" + std::to_string(random_.below(4)), RecordClass::topic, "a",
-                                 Position(random_.below(100)), "s"});
+                                 Position(random_.below(100), shard_), "s"});
         break;
       case 3:
         batch.removed_cursors.push_back("cursor" + std::to_string(random_.below(4)));
@@ -116,8 +125,10 @@ class Generator {
   }
 
   Random random_;
+  std::uint32_t shard_;
+  std::uint32_t shards_;
   std::uint64_t time_ = 10;
-  std::vector<RecordClass> classes_;  // by stream - 1
+  std::vector<RecordClass> classes_;  // by nth stream - 1
   std::vector<RecordClass> created_;  // by the batch under way
   std::vector<std::uint64_t> versions_{0};
 };
@@ -150,7 +161,7 @@ std::string print(const Result<Page>& page) {
 
 void expect_same_content(Journal& model, Journal& store, Generator& generator) {
   for (std::uint64_t stream = 1; stream <= generator.streams(); ++stream) {
-    StreamQuery query = test::of_stream(generator.class_of(stream), StreamId(stream));
+    StreamQuery query = test::of_stream(generator.class_of(stream), generator.id(stream));
     query.after_version = generator.random().below(3);
     query.limits = {.records = 1 + generator.random().below(20), .bytes = generator.random().below(1000)};
     ASSERT_EQ(print(test::read(store, query)), print(test::read(model, query))) << stream;
@@ -160,7 +171,8 @@ void expect_same_content(Journal& model, Journal& store, Generator& generator) {
   for (const RecordClass record_class : kRecordClasses) {
     for (const std::string_view category : kCategories) {
       CategoryQuery query = test::of_category(record_class, std::string(category));
-      query.after = Position(generator.random().below(model.position().number() + 1));
+      query.after = Position(generator.random().below(model.position(generator.shard()).number() + 1),
+                             generator.shard());
       query.limits = {.records = 1 + generator.random().below(50), .bytes = generator.random().below(5000)};
       ASSERT_EQ(print(test::read(store, query)), print(test::read(model, query))) << category;
     }
@@ -170,7 +182,7 @@ void expect_same_content(Journal& model, Journal& store, Generator& generator) {
                                  .name = std::string(kCategories[generator.random().below(4)]),
                                  .state = std::string(state),
                                  .newest_first = newest_first,
-                                 .after = StreamId(generator.random().below(generator.streams() + 1)),
+                                 .after = generator.id(generator.random().below(generator.streams() + 1)),
                                  .limit = 1 + generator.random().below(10)};
         ASSERT_EQ(test::list(store, query).value(), test::list(model, query).value());
       }
@@ -185,10 +197,31 @@ void expect_same_content(Journal& model, Journal& store, Generator& generator) {
   }
 }
 
+// Gives the next batch of the generator to both. The outcome: 0 committed, else 1 + the kind of the error.
+std::size_t give_next(Journal& model, Journal& store, Generator& generator) {
+  const Batch batch = generator.next(model.epoch(generator.shard()));
+  const AppendResult expected = test::append(model, batch);
+  const AppendResult result = test::append(store, batch);
+  EXPECT_EQ(print(result), print(expected));
+  generator.learn(result);
+  if (!result) {
+    return 1 + result.error().index();
+  }
+  for (std::size_t a = 0; a < batch.appends.size(); ++a) {
+    const StreamRef ref = batch.appends[a].stream;
+    generator.set_version(generator.nth(ref.is_new() ? result->created[ref.new_index()] : ref.existing()),
+                          result->versions[a]);
+  }
+  return 0;
+}
+
+// Committed, conflicts, keys taken and stale epochs.
+constexpr std::size_t kOutcomes[] = {0, 1, 2, 4};
+
 TEST(JournalModel, RandomBatchesHaveTheSameEffectInBoth) {
   constexpr std::uint64_t kSeeds = 8;
   std::cout << "seeds 1.." << kSeeds << "\n";
-  std::map<std::string, int> seen;
+  std::map<std::size_t, int> seen;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     const test::Directory directory;
@@ -199,21 +232,8 @@ TEST(JournalModel, RandomBatchesHaveTheSameEffectInBoth) {
     MemoryJournal model(test::vocabulary());
     auto store = SqliteJournal::open(options).value();
     Generator generator(seed);
-    for (int i = 1; i <= 200; ++i) {
-      const Batch batch = generator.next(model.epoch());
-      const AppendResult expected = test::append(model, batch);
-      const AppendResult result = test::append(*store, batch);
-      ASSERT_EQ(print(result), print(expected)) << "batch " << i;
-      ++seen[result ? "committed" : std::to_string(result.error().index())];
-      generator.learn(result);
-      if (result) {
-        for (std::size_t a = 0; a < batch.appends.size(); ++a) {
-          const StreamRef ref = batch.appends[a].stream;
-          generator.set_version(
-              ref.is_new() ? result->created[ref.new_index()].value() : ref.existing().value(),
-              result->versions[a]);
-        }
-      }
+    for (int i = 1; i <= 200 && !testing::Test::HasFailure(); ++i) {
+      ++seen[give_next(model, *store, generator)];
       if (i % 50 == 0) {
         store.reset();
         store = SqliteJournal::open(options).value();
@@ -223,10 +243,46 @@ TEST(JournalModel, RandomBatchesHaveTheSameEffectInBoth) {
       }
     }
   }
-  // Committed, conflicts, keys taken and stale epochs all happened.
-  EXPECT_GT(seen["committed"], 300);
-  for (const std::string error : {"0", "1", "3"}) {
-    EXPECT_GT(seen[error], 20) << error;
+  for (const std::size_t outcome : kOutcomes) {
+    EXPECT_GT(seen[outcome], 20) << outcome;
+  }
+}
+
+// Two shards at once, which share the keys and the names of cursors.
+TEST(JournalModel, RandomBatchesHaveTheSameEffectInPostgres) {
+  const auto server = test::postgres_url();
+  if (!server) {
+    GTEST_SKIP() << "no PostgreSQL";
+  }
+  constexpr std::uint64_t kSeeds = 3;
+  std::cout << "seeds 1.." << kSeeds << "\n";
+  std::map<std::size_t, int> seen;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    const test::Database database(*server);
+    PostgresOptions options = database.options();
+    options.tail_records = seed % 2 == 0 ? Tail::kMaxRecords : 10;
+    MemoryJournal model(test::vocabulary(), pg::kShards);
+    auto store = PostgresJournal::open(options).value();
+    Generator generators[] = {Generator(seed, 0, pg::kShards), Generator(seed + 100, 37, pg::kShards)};
+    Random which(seed);
+    for (int i = 1; i <= 250 && !testing::Test::HasFailure(); ++i) {
+      ++seen[give_next(model, *store, generators[which.below(2)])];
+      if (i % 125 == 0) {
+        store.reset();
+        store = PostgresJournal::open(options).value();
+        for (std::uint32_t shard = 0; shard < pg::kShards; ++shard) {
+          model.begin_epoch(shard);
+        }
+        for (Generator& generator : generators) {
+          expect_same_content(model, *store, generator);
+          ASSERT_EQ(store->epoch(generator.shard()), model.epoch(generator.shard()));
+        }
+      }
+    }
+  }
+  for (const std::size_t outcome : kOutcomes) {
+    EXPECT_GT(seen[outcome], 5) << outcome;
   }
 }
 

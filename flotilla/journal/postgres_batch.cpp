@@ -187,7 +187,14 @@ void add_cursors(Arguments& out, const Batch& batch) {
 constexpr int kArguments = 43;
 
 // Columns of the answer.
-enum Column : std::uint8_t { kCode, kNth, kPlace, kStreams, kVersions, kHolder, kHash, kExpires };
+constexpr int kCode = 0;
+constexpr int kNth = 1;
+constexpr int kPlace = 2;
+constexpr int kStreams = 3;
+constexpr int kVersions = 4;
+constexpr int kHolder = 5;
+constexpr int kHash = 6;
+constexpr int kExpires = 7;
 
 KeyTaken key_taken(const Batch& batch, const Rows& answer) {
   const Claim& claim = batch.claims[static_cast<std::size_t>(answer.number(0, kNth) - 1)];

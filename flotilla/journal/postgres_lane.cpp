@@ -78,19 +78,15 @@ void Lane::submit(Batch batch, Done<AppendResult> done) {
         (queue_bytes_ + bytes <= options_.queue_bytes || queue_.empty())) {
       queue_bytes_ += bytes;
       queue_.push_back({std::move(batch), std::move(done), bytes});
+      port_.count([bytes](Metrics& metrics) {
+        metrics.queue_batches.add();
+        metrics.queue_bytes.add(bytes);
+      });
       wake_.notify_one();
-    } else {
-      refusal =
-          fmt::format("{} batches ({} bytes) wait for these shards of the journal, the limit is {} ({})",
-                      queue_.size(), queue_bytes_, options_.queue_batches, options_.queue_bytes);
+      return;
     }
-  }
-  if (refusal.empty()) {
-    port_.count([bytes](Metrics& metrics) {
-      metrics.queue_batches.add();
-      metrics.queue_bytes.add(bytes);
-    });
-    return;
+    refusal = fmt::format("{} batches ({} bytes) wait for these shards of the journal, the limit is {} ({})",
+                          queue_.size(), queue_bytes_, options_.queue_batches, options_.queue_bytes);
   }
   port_.count([](Metrics& metrics) { metrics.overloaded.add(); });
   done(std::unexpected<AppendError>(Overloaded{std::move(refusal)}));
