@@ -224,7 +224,8 @@ net::Task<Asked<StartResult>> Runner::start(StartRequest request, Hop hop) {
     co_return moved();
   }
   input::Submit submit{.definition = std::move(definition),
-                       .input = request.input,
+                       // Kept where another process may have to be asked.
+                       .input = is_shared() ? json::Value(request.input) : std::move(request.input),
                        .key = request.key.empty() ? "" : scoped_key(request.principal, request.key),
                        .parent = {},
                        .trace = request.trace,
