@@ -1,12 +1,16 @@
-// The embedded journal on a real file in /tmp: records a second and CPU a record, by the number of batches
-// that wait at once. Each batch creates a stream with one record of 200 bytes; the sync is real.
+// The journals: records a second and CPU a record, by the number of batches that wait at once. Each batch
+// creates a stream with one record of 200 bytes; the sync is real. The embedded one on a file in /tmp; the
+// shared one, spread over its shards, in an empty database whose address FLOTILLA_BENCH_POSTGRES holds (with
+// fsync on).
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <latch>
 
 #include <benchmark/benchmark.h>
 
 #include "flotilla/journal/core/body.hpp"
+#include "flotilla/journal/postgres_journal.hpp"
 #include "flotilla/journal/sqlite_journal.hpp"
 
 namespace {
@@ -14,23 +18,44 @@ namespace {
 using namespace flotilla;
 using namespace flotilla::journal;
 
-struct Store {
-  std::string directory = "/tmp/flotilla_bench_XXXXXX";
-  std::unique_ptr<SqliteJournal> journal;
+Vocabulary vocabulary() {
+  return {{RecordClass::topic, 1, 1, "event"}, {RecordClass::saga, 1, 1, "accepted"}};
+}
 
-  Store() {
+struct Embedded {
+  std::string directory = "/tmp/flotilla_bench_XXXXXX";
+  std::unique_ptr<Journal> journal;
+
+  Embedded() {
     if (::mkdtemp(directory.data()) != nullptr) {
-      journal = SqliteJournal::open({.path = directory + "/journal.db",
-                                     .vocabulary = {{RecordClass::topic, 1, 1, "event"},
-                                                    {RecordClass::saga, 1, 1, "accepted"}}})
-                    .value();
+      journal = SqliteJournal::open({.path = directory + "/journal.db", .vocabulary = vocabulary()}).value();
     }
   }
-  ~Store() {
+  ~Embedded() {
     journal.reset();
     std::filesystem::remove_all(directory);
   }
 };
+
+struct Shared {
+  std::unique_ptr<Journal> journal;
+
+  Shared() {
+    if (const char* url = std::getenv("FLOTILLA_BENCH_POSTGRES")) {
+      journal =
+          PostgresJournal::open({.uri = url, .vocabulary = vocabulary(), .address = {}, .now = {}}).value();
+    }
+  }
+};
+
+std::atomic<std::uint64_t> next_key{0};
+
+Batch begin(const Journal& journal) {
+  Batch batch;
+  batch.shard = static_cast<std::uint32_t>(next_key++ % journal.shards());
+  batch.epoch = journal.epoch(batch.shard);
+  return batch;
+}
 
 std::string body() {
   std::string out;
@@ -39,8 +64,7 @@ std::string body() {
 }
 
 Batch event(const Journal& journal) {
-  Batch batch;
-  batch.epoch = journal.epoch();
+  Batch batch = begin(journal);
   batch.appends.push_back(
       {RecordClass::topic, batch.create(), {}, {{.type = 1, .body = body(), .category = "t"}}});
   return batch;
@@ -48,19 +72,22 @@ Batch event(const Journal& journal) {
 
 // A saga's first record with its key and its row.
 Batch saga(const Journal& journal) {
-  static std::atomic<std::uint64_t> next{0};
-  Batch batch;
-  batch.epoch = journal.epoch();
+  static const std::string run = std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
+  Batch batch = begin(journal);
   const StreamRef stream = batch.create();
   batch.appends.push_back({RecordClass::saga, stream, {}, {{.type = 1, .body = body()}}});
-  batch.claims.push_back({"alice/place-order", "key-" + std::to_string(next++), stream, {}, {}});
+  batch.claims.push_back({"alice/place-order", run + std::to_string(next_key++), stream, {}, {}});
   batch.summaries.push_back({RecordClass::saga, stream, "place-order", "running"});
   return batch;
 }
 
-template <Batch (*Make)(const Journal&)>
+template <class Store, Batch (*Make)(const Journal&)>
 void append(benchmark::State& state) {
   Store store;
+  if (store.journal == nullptr) {
+    state.SkipWithError("FLOTILLA_BENCH_POSTGRES names no database");
+    return;
+  }
   const auto waiting = state.range(0);
   for (auto _ : state) {
     std::latch answered(waiting);
@@ -80,9 +107,16 @@ void append(benchmark::State& state) {
   state.counters["records/commit"] = records / commits;
 }
 
-// The process's CPU time (writer, checkpointer and the client's own work) stands in the CPU column.
-BENCHMARK(append<event>)->Arg(1)->Arg(8)->Arg(64)->Arg(512)->UseRealTime()->MeasureProcessCPUTime();
-BENCHMARK(append<saga>)->Arg(1)->Arg(8)->Arg(64)->Arg(512)->UseRealTime()->MeasureProcessCPUTime();
+// The process's CPU time (writer, checkpointer and the client's own work, not the server's) stands in the CPU
+// column.
+template <class Benchmark>
+void by_waiting(Benchmark* benchmark) {
+  benchmark->Arg(1)->Arg(8)->Arg(64)->Arg(512)->UseRealTime()->MeasureProcessCPUTime();
+}
+BENCHMARK(append<Embedded, event>)->Apply(by_waiting);
+BENCHMARK(append<Embedded, saga>)->Apply(by_waiting);
+BENCHMARK(append<Shared, event>)->Apply(by_waiting);
+BENCHMARK(append<Shared, saga>)->Apply(by_waiting);
 
 }  // namespace
 
