@@ -49,8 +49,9 @@ class Event:
 class Story:
     """One saga: its definition, what the API shows at the end, and what happened to it at the services."""
 
-    def __init__(self, definition, submit, view):
+    def __init__(self, definition, submit, view, outages=()):
         self.definition, self.submit, self.view = definition, submit, view
+        self.outages = outages
         self.id, self.state = view["id"], view["state"]
         self.keys = collections.defaultdict(list)  # (step, op) -> entries
         self.events = []
@@ -82,12 +83,14 @@ class Story:
 
 
 class History:
-    def __init__(self, definitions, submits, views, ledger):
+    """`outages`: [(from, to)] in the ledger's milliseconds, when the journal took nothing."""
+
+    def __init__(self, definitions, submits, views, ledger, outages=()):
         self.definitions, self.submits, self.views, self.ledger = definitions, submits, views, ledger
         self.stories = {}
         for submit in submits:
             for id_ in submit.ids & views.keys():
-                self.stories[id_] = Story(definitions[submit.saga], submit, views[id_])
+                self.stories[id_] = Story(definitions[submit.saga], submit, views[id_], outages)
         entries = ledger["entries"]
         for entry in entries.values():
             if entry["saga"] in self.stories:
@@ -312,8 +315,9 @@ def no_way_back_after_the_pivot(story):
 
 
 def refused_is_not_asked_again(story):
-    """I17, as far as one owner goes: the next cannot know an answer that died with the last, and one that was
-    stopped for longer than its patience need not look at an answer that came meanwhile."""
+    """I17, as far as one owner goes: the next cannot know an answer that died with the last, nor can an owner whose
+    journal did not take it, and one that was stopped for longer than its patience need not look at an answer that
+    came meanwhile."""
     if story.submit.repaired:  # an operator may ask again
         return
     asked, refused = {}, {}
@@ -325,7 +329,8 @@ def refused_is_not_asked_again(story):
             if epoch == event.epoch and event.when - when < 1000 * story.definition.timeout:
                 yield f"{event.step} was refused, and sent again"
             asked[event.step] = event.when
-        if event.what == "answer" and event.detail == "refused":
+        kept = not any(begin <= event.when <= end for begin, end in story.outages)
+        if event.what == "answer" and event.detail == "refused" and kept:
             refused[event.step] = event.epoch, asked[event.step]
 
 

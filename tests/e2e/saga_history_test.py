@@ -254,6 +254,10 @@ class Rules(unittest.TestCase):
         told.submit.repaired = True  # an operator may
         self.holds(told)
         self.holds(compensated(again.replace("refused;", "refused; wait;")))  # and who had been stopped
+        for outages, found in (([(0, 10)], []), ([(1, 10)], ["refused_is_not_asked_again"])):
+            told = compensated(again)
+            history = History(DEFINITIONS, told.submits, told.views, told.ledger, outages)
+            self.assertEqual([rule for rule, _, _ in violations(history)], found)
 
     def test_a_loser_that_sends(self):
         taken_over = COMPLETED.replace("answer action ship ok", "answer action ship ok @2").replace(

@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import tempfile
+import time
 
 import saga_load
 from kit import ROOT, SLOWDOWN, AsyncClient, Failed, Flotilla, check
@@ -28,8 +29,14 @@ LEASE = 10.0  # seconds
 WAYS = {"killed": 40, "killed as it starts": 10, "asked to end": 10, "stopped past its lease": 25, "database restarted": 15}
 
 
+RECONNECTED = 6000  # milliseconds after a restart of the database by which the programs commit again
+
+
 class Postgres:
     """A server of this test's own."""
+
+    def __init__(self):
+        self.outages = []  # (from, to), in the ledger's milliseconds
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="flotilla-postgres-")
@@ -42,7 +49,10 @@ class Postgres:
         self.folder.cleanup()
 
     def restart(self):
+        begun = time.monotonic()
         server.restart(self.folder.name)
+        # What was answered a little before may not have been kept either.
+        self.outages.append((1000 * begun - 500, 1000 * time.monotonic() + RECONNECTED))
 
 
 # --- trouble --------------------------------------------------------------------------------------------
@@ -112,7 +122,7 @@ async def run(programs, database, ledger, kills, seed):
     rng = random.Random(seed)
     clients = saga_load.Clients(APIS, seed)
     await under_load(programs, database, clients, kills, rng)
-    views = await conclude("saga_kill_postgres", programs[0], ledger, clients, rng, seed, (a_loser_sends_nothing,))
+    views = await conclude("saga_kill_postgres", programs[0], ledger, clients, rng, seed, (a_loser_sends_nothing,), database.outages)
     await read_records(views)
     for name, program in zip("AB", programs):
         say(f"{name}: {program.metric('flotilla_journal_shards_owned'):.0f} shards, "

@@ -98,9 +98,9 @@ async def submit_again(http, clients, rng):
                 submit.ids.add(message.json()["id"])
 
 
-def judge(clients, views, ledger, what, more=()):
+def judge(clients, views, ledger, what, more=(), outages=()):
     """Prints what is wrong, in full for the first few; the number of violations. `more`: rules of the whole."""
-    history = History(saga_load.DEFINITIONS, [wanted.submit for wanted in clients.wanted], views, ledger)
+    history = History(saga_load.DEFINITIONS, [wanted.submit for wanted in clients.wanted], views, ledger, outages)
     found = violations(history) + [(rule.__name__, "", text) for rule in more for text in rule(history)]
     counts = {}
     for rule, id_, text in found:
@@ -137,7 +137,7 @@ async def repair(flotilla, http, clients, views):
     return views
 
 
-async def conclude(name, flotilla, ledger, clients, rng, seed, more=()):
+async def conclude(name, flotilla, ledger, clients, rng, seed, more=(), outages=()):
     """After the load: everything comes to rest and is judged, is repaired and judged again. All sagas, as they are then."""
     say(f"the load ends: {len(clients.wanted)} sagas, {clients.lost} broken or refused connections, answers {clients.answers}")
     http = AsyncClient(clients.apis[0])
@@ -145,13 +145,13 @@ async def conclude(name, flotilla, ledger, clients, rng, seed, more=()):
     await submit_again(http, clients, rng)
     views = await all_views(http)
     report = ledger.report()
-    wrong, history = judge(clients, views, report, "at rest", more)
+    wrong, history = judge(clients, views, report, "at rest", more, outages)
     seen = coverage(history)
 
     ledger.heal()
     views = await repair(flotilla, http, clients, views)
     report = ledger.report()
-    wrong += judge(clients, views, report, "repaired", more)[0]
+    wrong += judge(clients, views, report, "repaired", more, outages)[0]
     http.close()
 
     for id_, state in clients.final.items():
@@ -162,8 +162,8 @@ async def conclude(name, flotilla, ledger, clients, rng, seed, more=()):
     wrong += len(clients.wrong)
 
     print("what was seen:")
-    for name, count in sorted(seen.items()):
-        print(f"  {count:7}  {name}")
+    for what, count in sorted(seen.items()):
+        print(f"  {count:7}  {what}")
     check(all(view["state"] in TERMINAL for view in views.values()) or wrong, "a suspended saga was not led out")
     if wrong:
         kept = pathlib.Path(tempfile.gettempdir()) / f"{name}-{seed}.json"
