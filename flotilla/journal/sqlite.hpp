@@ -1,11 +1,11 @@
 // SQLite in our words: a connection that remembers its first error, and statements that bind, step and reset
 // themselves.
 //
-// For: this folder, and what keeps its rows in somebody else's SQLite file (borrow()). A unit of work is written as if nothing failed; after the first error every
-// statement of its connection does nothing and finds nothing, until somebody has looked at error() and
-// cleared it. So work reads from top to bottom, and an error is looked at in one place. Ownership: a
-// Connection owns its handle and must outlive its Statements. Threads: one at a time per connection (SQLite's
-// multi-thread mode). Limits: SQLite's.
+// For: this folder, and what keeps its rows in somebody else's SQLite file (borrow()). A unit of work is
+// written as if nothing failed; after the first error every statement of its connection does nothing and
+// finds nothing, until somebody has looked at error() and cleared it. So work reads from top to bottom, and
+// an error is looked at in one place. Ownership: a Connection owns its handle and must outlive its
+// Statements. Threads: one at a time per connection (SQLite's multi-thread mode). Limits: SQLite's.
 #pragma once
 
 #include <concepts>
