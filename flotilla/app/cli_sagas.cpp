@@ -123,6 +123,14 @@ int list_sagas(const ClientOptions& options, const SagaFilter& filter) {
   if (!filter.state.empty()) {
     add_parameter(target, "state", filter.state);
   }
+  for (const std::string& attribute : filter.search) {
+    const std::size_t equals = attribute.find('=');
+    if (equals == std::string::npos) {
+      fmt::print(stderr, "flotilla: --search {}: expected NAME=TEXT\n", attribute);
+      return 2;
+    }
+    add_parameter(target, "search." + attribute.substr(0, equals), attribute.substr(equals + 1));
+  }
   add_parameter(target, "limit", std::to_string(filter.limit));
   if (!filter.after.empty()) {
     add_parameter(target, "after", filter.after);

@@ -6,15 +6,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "flotilla/app/cli_ask.hpp"
 
 namespace flotilla::app {
 
 struct SagaFilter {
-  std::string name;   // empty: any
-  std::string state;  // empty: any
-  std::string after;  // where the page before ended
+  std::string name;                 // empty: any
+  std::string state;                // empty: any
+  std::string after;                // where the page before ended
+  std::vector<std::string> search;  // NAME=TEXT, each
   std::uint32_t limit = 100;
 };
 

@@ -70,6 +70,15 @@ TEST(ConfigFile, ReadsTheNamesOfControlPorts) {
   EXPECT_TRUE(check("admin: { hosts: ['*'] }\n").contains("'*' is no host name"));
 }
 
+TEST(ConfigFile, ReadsWhereSagasAreKeptAndArchived) {
+  const auto file =
+      parse_config("stores: { journal: \"sqlite:data/s.db\", archive: ./old }\n", "etc/f", few_files());
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(file->stores.journal, "etc/data/s.db");
+  EXPECT_EQ(file->stores.archive, "etc/old");
+  EXPECT_EQ(parse_config("stores: {}\n", "f", few_files())->stores.archive, "");
+}
+
 TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   const std::string text = content(path_of("flotilla/app/testdata/design_today.yaml"));
   ASSERT_EQ(check(text), "");

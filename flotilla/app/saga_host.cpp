@@ -64,21 +64,32 @@ Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::ui
   if (!runner) {
     return std::unexpected(runner.error());
   }
-  return std::unique_ptr<SagaHost>(new SagaHost(journal_path(file), std::move(*journal), std::move(*runner)));
+  return std::unique_ptr<SagaHost>(
+      new SagaHost(journal_path(file), std::move(*journal), std::move(*runner), file));
 }
 
 SagaHost::SagaHost(std::string path, std::unique_ptr<journal::Journal> journal,
-                   std::unique_ptr<saga::Runner> runner)
+                   std::unique_ptr<saga::Runner> runner, const ConfigFile& file)
     : path_(std::move(path)),
       journal_(std::move(journal)),
       runner_(std::move(runner)),
+      retention_(*journal_, file.stores.archive),
       api_(*runner_),
-      operator_api_(*runner_) {}
+      operator_api_(*runner_) {
+  retention_.replace_definitions(file.sagas);
+}
 
 journal::Health SagaHost::health() const { return journal_->health(); }
 
 void SagaHost::collect(telemetry::MetricsPage& page) const {
   runner_->collect(page);
+  constexpr telemetry::Family kForgotten{"flotilla_saga_forgotten_total", "Ended sagas that were deleted."};
+  constexpr telemetry::Family kArchived{"flotilla_saga_archived_total", "Of them, those archived before."};
+  constexpr telemetry::Family kUnreadable{"flotilla_saga_unreadable_total",
+                                          "Times a saga could not be archived, so that it stays."};
+  page.counter(kForgotten, {}, retention_.forgotten());
+  page.counter(kArchived, {}, retention_.archived());
+  page.counter(kUnreadable, {}, retention_.unreadable());
   app::collect(*journal_, page);
 }
 
@@ -96,12 +107,10 @@ void SagaHost::log_health() {
       log::error("the journal cannot commit, sagas wait: {}", now.reason);
       break;
     case journal::Health::State::failed:
-      log::error("the journal has failed for good, restart the program: {}", now.reason);
+      log::error("the journal has failed for good: {}", now.reason);
       break;
   }
 }
-
-net::Task<> SagaHost::tend_forever(net::Loop& loop) { return saga::forget_ended(loop, *journal_, *runner_); }
 
 void SagaHost::stop() {
   runner_->stop();

@@ -16,6 +16,7 @@
 #include "flotilla/net/task.hpp"
 #include "flotilla/saga/api.hpp"
 #include "flotilla/saga/operator_api.hpp"
+#include "flotilla/saga/retention.hpp"
 #include "flotilla/saga/runner.hpp"
 #include "flotilla/telemetry/core/metrics_page.hpp"
 
@@ -39,8 +40,12 @@ class SagaHost {
 
   [[nodiscard]] journal::Health health() const;
   void collect(telemetry::MetricsPage& page) const;
-  // Forgets, now and then, what has been kept as long as any definition asks for.
-  [[nodiscard]] net::Task<> tend_forever(net::Loop& loop);
+  // Archives and forgets, now and then, what has been kept as long as its definition asks for.
+  [[nodiscard]] net::Task<> tend_forever(net::Loop& loop) { return retention_.tend(loop); }
+  // After a reload, as the runner has them.
+  void replace_definitions(const std::vector<saga::DefinitionPtr>& definitions) {
+    retention_.replace_definitions(definitions);
+  }
   // Says once what has become of the journal since it was asked last.
   void log_health();
 
@@ -48,11 +53,13 @@ class SagaHost {
   void stop();
 
  private:
-  SagaHost(std::string path, std::unique_ptr<journal::Journal> journal, std::unique_ptr<saga::Runner> runner);
+  SagaHost(std::string path, std::unique_ptr<journal::Journal> journal,
+           std::unique_ptr<saga::Runner> runner, const ConfigFile& file);
 
   std::string path_;
   std::unique_ptr<journal::Journal> journal_;  // null after stop()
   std::unique_ptr<saga::Runner> runner_;
+  saga::Retention retention_;
   saga::Api api_;
   saga::OperatorApi operator_api_;
   journal::Health::State told_ = journal::Health::State::healthy;

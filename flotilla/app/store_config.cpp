@@ -52,6 +52,12 @@ config::Spec<StoresConfig> stores_spec(const std::string& file) {
       },
       "where sagas are kept: sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE, shared by several processes",
       std::string(kDefaultJournal));
+  spec.field_with<std::string>(
+      "archive", config::text(),
+      [file](StoresConfig& stores, const std::string& folder, const Node&, Problems&) {
+        stores.archive = folder.empty() ? folder : beside(file, folder);
+      },
+      "a folder for ended sagas, compressed, before they are deleted; none: they are just deleted", "none");
   embedded_only(spec, "views", "where views are kept");
   embedded_only(spec, "events", "where topics are kept");
   return spec;

@@ -61,7 +61,7 @@ net::Task<> start_saga(const RequestContext& request, const SagaAction& action) 
                                           .trace = std::string(trace.data(), trace.size()),
                                           .correlation = saga::correlation_of(correlation),
                                           .wait = patience(request, action.wait)});
-  answer_whole(exchange, started ? saga::saga_outcome(started->saga) : saga::problem_answer(started.error()));
+  answer_whole(exchange, started ? saga::start_outcome(*started) : saga::problem_answer(started.error()));
 }
 
 }  // namespace flotilla::gateway

@@ -58,6 +58,7 @@ void Journal::list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) 
     return;
   }
   query.limit = std::clamp<std::size_t>(query.limit, 1, kMaxSummaries);
+  query.search.resize(std::min(query.search.size(), kMaxSearch));
   do_list(std::move(query), std::move(done));
 }
 

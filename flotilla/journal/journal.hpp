@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flotilla/base/error.hpp"
@@ -46,6 +47,8 @@ using RecordPtr = std::shared_ptr<const StoredRecord>;
 inline constexpr std::size_t kMaxPageRecords = 10'000;
 inline constexpr std::size_t kMaxPageBytes = std::size_t{8} << 20;
 inline constexpr std::size_t kMaxSummaries = 1000;
+inline constexpr std::size_t kMaxSearch = 8;
+inline constexpr std::size_t kMaxForgotten = 1000;  // streams
 
 struct PageLimits {
   std::size_t records = 500;                 // at most kMaxPageRecords
@@ -82,6 +85,10 @@ struct SummaryQuery {
   bool newest_first = true;            // by id, so within a shard by creation
   StreamId after;                      // the last row of the page before; 0: from the beginning
   std::size_t limit = 100;             // 1..kMaxSummaries
+  UtcMillis changed_before;            // 0: whenever
+  // Members, by name, that the object `search` of the attributes must have with these texts. Found by a walk
+  // over the rows that the rest of the query leaves. At most kMaxSearch, the others are not looked at.
+  std::vector<std::pair<std::string, std::string>> search;
 };
 
 struct Summary {
@@ -174,9 +181,8 @@ class Journal {
   // Forgetting. Each call is one bounded piece of work between commits: repeat it, with pauses, until it
   // gives 0. The count is of records (claims).
 
-  // Streams whose row has been in one of `states` since before `changed_before`: records, row, snapshot.
-  virtual void forget_streams(RecordClass record_class, std::vector<std::string> states,
-                              UtcMillis changed_before, std::size_t limit,
+  // These streams, which must be settled: records, row, snapshot. At most kMaxForgotten at once.
+  virtual void forget_streams(RecordClass record_class, std::vector<StreamId> streams,
                               Done<Result<std::int64_t>> done) = 0;
   // Periods whose records are all older than their category's retention. Without `hard` a period waits until
   // every saved cursor of its categories has passed it.

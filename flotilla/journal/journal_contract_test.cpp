@@ -304,6 +304,38 @@ TEST_P(JournalContract, ListsByNameAndStateInPages) {
                                                                                {"refund", "running", 1}}));
 }
 
+TEST_P(JournalContract, RowsAreFoundByWhatTheySayAndByTheirAge) {
+  std::vector<StreamId> streams;
+  const auto put = [&](std::int64_t time, std::string attributes) {
+    Batch batch = at(journal_, time);
+    const StreamRef stream = batch.create();
+    batch.appends.push_back({RecordClass::saga, stream, {}, {record("a")}});
+    batch.summaries.push_back({RecordClass::saga, stream, "order", "running", std::move(attributes)});
+    const auto appended = append(journal_, std::move(batch));
+    ASSERT_TRUE(appended.has_value());
+    streams.push_back(appended->created[0]);
+  };
+  put(1'000, R"({"search":{"user":"u1","order-no":"7"}})");
+  put(2'000, R"({"search":{"user":"u2","order-no":"7"},"user":"u1"})");
+  put(3'000, R"({"id":"x"})");
+  put(4'000, R"(no JSON)");
+  // Which of them, counted from 1.
+  const auto found = [&](SummaryQuery query) {
+    query.record_class = RecordClass::saga;
+    std::vector<std::ptrdiff_t> which;
+    for (const Summary& row : test::list(journal_, std::move(query)).value()) {
+      which.push_back(std::ranges::find(streams, row.stream) - streams.begin() + 1);
+    }
+    return which;
+  };
+  EXPECT_THAT(found({.search = {{"order-no", "7"}}}), ElementsAre(2, 1));
+  EXPECT_THAT(found({.search = {{"order-no", "7"}, {"user", "u1"}}}), ElementsAre(1));
+  EXPECT_THAT(found({.search = {{"user", "u3"}}}), IsEmpty());
+  EXPECT_THAT(found({.search = {{"') OR 1 --", "'"}}}), IsEmpty());
+  EXPECT_THAT(found({.changed_before = UtcMillis(3'000)}), ElementsAre(2, 1));
+  EXPECT_THAT(found({.changed_before = UtcMillis(2'000), .search = {{"user", "u2"}}}), IsEmpty());
+}
+
 TEST_P(JournalContract, ARowIsReplacedButKeepsItsCreation) {
   const StreamId saga = create(journal_, RecordClass::saga, {"a"});
   const auto put = [&](std::int64_t time, std::string state) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/json/reader.hpp"
 
 namespace flotilla::journal {
 namespace {
@@ -24,6 +25,18 @@ bool fill(Page& page, const Records& records, const PageLimits& limits) {
     page.records.push_back(record);
   }
   return true;
+}
+
+// Whether the object `search` of the attributes has all of these.
+bool has_all(const std::string& attributes, const std::vector<std::pair<std::string, std::string>>& wanted) {
+  if (wanted.empty()) {
+    return true;
+  }
+  const auto value = json::parse(attributes);
+  return value && std::ranges::all_of(wanted, [&](const auto& member) {
+           const json::Value& found = (*value)["search"][member.first];
+           return found.is_string() && found.as_string() == member.second;
+         });
 }
 
 }  // namespace
@@ -268,7 +281,9 @@ void MemoryJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>
       const bool here = !query.shard || shard_of(id, shards()) == *query.shard;
       if (row.record_class == query.record_class && beyond && here &&
           (query.name.empty() || row.summary.name == query.name) &&
-          (query.state.empty() || row.summary.state == query.state)) {
+          (query.state.empty() || row.summary.state == query.state) &&
+          (query.changed_before == UtcMillis() || row.summary.changed < query.changed_before) &&
+          has_all(row.summary.attributes, query.search)) {
         found.push_back(row.summary);
       }
     }

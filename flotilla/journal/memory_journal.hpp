@@ -34,8 +34,7 @@ class MemoryJournal final : public Journal {
   void break_appends(std::optional<StoreUnavailable> answer);
 
   void set_retention(RecordClass, std::string, Millis) override {}  // memory forgets nothing
-  void forget_streams(RecordClass, std::vector<std::string>, UtcMillis, std::size_t,
-                      Done<Result<std::int64_t>> done) override {
+  void forget_streams(RecordClass, std::vector<StreamId>, Done<Result<std::int64_t>> done) override {
     done(0);
   }
   void forget_periods(bool, Done<Result<std::int64_t>> done) override { done(0); }

@@ -173,18 +173,11 @@ void PostgresJournal::ask_reader(Done<Result<T>> done, Ask ask) {
   }
 }
 
-void PostgresJournal::forget_streams(RecordClass record_class, std::vector<std::string> states,
-                                     UtcMillis changed_before, std::size_t limit,
+void PostgresJournal::forget_streams(RecordClass record_class, std::vector<StreamId> streams,
                                      Done<Result<std::int64_t>> done) {
-  std::vector<std::int64_t> ours;
-  for (std::uint32_t shard = 0; shard < pg::kShards; ++shard) {
-    if (leases_.lease(shard)) {
-      ours.push_back(std::int64_t{shard});
-    }
-  }
-  ask_reader(std::move(done), [record_class, states = std::move(states), changed_before, limit,
-                               ours = std::move(ours)](pg::Reader& reader) {
-    return reader.forget_streams(record_class, states, changed_before, limit, ours);
+  streams.resize(std::min(streams.size(), kMaxForgotten));
+  ask_reader(std::move(done), [record_class, streams = std::move(streams)](pg::Reader& reader) {
+    return reader.forget_streams(record_class, streams);
   });
 }
 

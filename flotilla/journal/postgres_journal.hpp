@@ -56,8 +56,8 @@ class PostgresJournal final : public Journal {
 
   void set_retention(RecordClass record_class, std::string category, Millis retain) override;
   // Of the shards that are ours.
-  void forget_streams(RecordClass record_class, std::vector<std::string> states, UtcMillis changed_before,
-                      std::size_t limit, Done<Result<std::int64_t>> done) override;
+  void forget_streams(RecordClass record_class, std::vector<StreamId> streams,
+                      Done<Result<std::int64_t>> done) override;
   void forget_periods(bool hard, Done<Result<std::int64_t>> done) override;
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
   [[nodiscard]] std::uint32_t shards() const noexcept override { return pg::kShards; }

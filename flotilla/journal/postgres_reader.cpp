@@ -110,6 +110,15 @@ Result<std::vector<Summary>> Reader::list(const SummaryQuery& query) {
     sql += fmt::format(" AND stream % {} = ${}", kShards, next++);
     arguments.number(std::int64_t{*query.shard});
   }
+  if (query.changed_before != UtcMillis()) {
+    sql += fmt::format(" AND changed < ${}", next++);
+    arguments.number(query.changed_before.value());
+  }
+  for (const auto& [name, text] : query.search) {
+    sql += fmt::format(" AND flotilla.search_text(attributes, ${}) = ${}", next, next + 1);
+    next += 2;
+    arguments.bytes(name).bytes(text);
+  }
   sql += query.newest_first ? " ORDER BY stream DESC LIMIT $2" : " ORDER BY stream LIMIT $2";
   const auto rows = ask(sql, arguments);
   if (!rows) {
@@ -206,16 +215,15 @@ Result<std::int64_t> Reader::change(const std::string& sql, const Arguments& arg
   return rows->number(0, 0);
 }
 
-Result<std::int64_t> Reader::forget_streams(RecordClass record_class, const std::vector<std::string>& states,
-                                            UtcMillis changed_before, std::size_t limit,
-                                            const std::vector<std::int64_t>& shards) {
+Result<std::int64_t> Reader::forget_streams(RecordClass record_class, const std::vector<StreamId>& streams) {
+  std::vector<std::int64_t> ids;
+  ids.reserve(streams.size());
+  for (const StreamId stream : streams) {
+    ids.push_back(static_cast<std::int64_t>(stream.value()));
+  }
   Arguments arguments;
-  arguments.number(static_cast<std::int64_t>(record_class))
-      .all_bytes(std::vector<std::string_view>(states.begin(), states.end()))
-      .number(changed_before.value())
-      .number(limit)
-      .numbers(shards);
-  return change("SELECT flotilla.forget_streams($1, $2, $3, $4, $5)", arguments);
+  arguments.number(static_cast<std::int64_t>(record_class)).numbers(ids);
+  return change("SELECT flotilla.forget_streams($1, $2)", arguments);
 }
 
 Result<std::int64_t> Reader::drop_periods(UtcMillis now, bool hard) {

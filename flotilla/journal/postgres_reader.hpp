@@ -31,11 +31,9 @@ class Reader {
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
   [[nodiscard]] Result<std::optional<Cursor>> cursor(const std::string& name);
 
-  // As Journal's; of streams of `shards` alone.
+  // As Journal's.
   [[nodiscard]] Result<std::int64_t> forget_streams(RecordClass record_class,
-                                                    const std::vector<std::string>& states,
-                                                    UtcMillis changed_before, std::size_t limit,
-                                                    const std::vector<std::int64_t>& shards);
+                                                    const std::vector<StreamId>& streams);
   [[nodiscard]] Result<std::int64_t> drop_periods(UtcMillis now, bool hard);
   [[nodiscard]] Result<std::int64_t> forget_claims(UtcMillis now, std::size_t limit);
 

@@ -68,12 +68,11 @@ BEGIN
 END $$)";
 
 constexpr const char* kForgetStreams = R"(CREATE FUNCTION flotilla.forget_streams(p_class bigint,
-  p_states bytea[], p_before bigint, p_limit bigint, p_shards bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+  p_streams bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE ids bigint[]; t bigint; n bigint; gone bigint := 0;
 BEGIN
   SELECT array_agg(stream) INTO ids FROM (SELECT stream FROM flotilla.summaries WHERE class = p_class AND
-    state = ANY(p_states) AND changed < p_before AND stream % 64 = ANY(p_shards) ORDER BY stream
-    LIMIT p_limit FOR UPDATE SKIP LOCKED) f;
+    stream = ANY(p_streams) FOR UPDATE SKIP LOCKED) f;
   IF ids IS NULL THEN RETURN 0; END IF;
   FOR t IN SELECT 0 UNION ALL SELECT id FROM flotilla.segments WHERE class = p_class LOOP
     EXECUTE format('DELETE FROM flotilla.%I WHERE stream = ANY($1)', flotilla.table_name(p_class, t)) USING ids;
@@ -85,6 +84,14 @@ BEGIN
   DELETE FROM flotilla.heads WHERE stream = ANY(ids);
   UPDATE flotilla.store SET forgotten = forgotten + gone;
   RETURN gone;
+END $$)";
+
+// A member of the object `search`; null where the attributes have none, or are no JSON.
+constexpr const char* kSearchText = R"(CREATE FUNCTION flotilla.search_text(p_attributes bytea, p_name bytea)
+RETURNS bytea LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  RETURN convert_to(convert_from(p_attributes, 'UTF8')::jsonb -> 'search' ->> convert_from(p_name, 'UTF8'), 'UTF8');
+EXCEPTION WHEN data_exception THEN RETURN NULL;
 END $$)";
 
 constexpr const char* kForgetClaims = R"(CREATE FUNCTION flotilla.forget_claims(p_now bigint, p_limit bigint)
@@ -157,7 +164,7 @@ std::vector<std::string> read_functions() {
 }
 
 std::vector<std::string> upkeep_functions() {
-  return {kOpenPeriod, kDropPeriods, kForgetStreams, kForgetClaims};
+  return {kOpenPeriod, kDropPeriods, kForgetStreams, kForgetClaims, kSearchText};
 }
 
 std::vector<std::string> lease_functions() { return {kLeaseRound}; }

@@ -164,16 +164,25 @@ TEST_F(Retention, SettledStreamsGoAFewAtATime) {
   saga("completed");
   now_ += kHour;
   const StreamId fresh = saga("completed");
-  const auto forget = [&](std::size_t limit) {
-    return test::answer<Result<std::int64_t>>([&](auto done) {
-             journal_->forget_streams(RecordClass::saga, {"completed", "compensated"}, UtcMillis(now_), limit,
-                                      std::move(done));
-           })
+  const auto forget = [&](const std::string& state, std::size_t limit) {
+    std::vector<StreamId> streams;
+    for (const Summary& row : test::list(*journal_, {.record_class = RecordClass::saga,
+                                                     .name = "order",
+                                                     .state = state,
+                                                     .newest_first = false,
+                                                     .limit = limit,
+                                                     .changed_before = UtcMillis(now_)})
+                                  .value()) {
+      streams.push_back(row.stream);
+    }
+    return test::answer<Result<std::int64_t>>(
+               [&](auto done) { journal_->forget_streams(RecordClass::saga, streams, std::move(done)); })
         .value();
   };
-  EXPECT_EQ(forget(2), 4);
-  EXPECT_EQ(forget(2), 2);
-  EXPECT_EQ(forget(2), 0);
+  EXPECT_EQ(forget("completed", 1), 2);
+  EXPECT_EQ(forget("completed", 2), 2);
+  EXPECT_EQ(forget("compensated", 2), 2);
+  EXPECT_EQ(forget("completed", 2), 0);
   EXPECT_EQ(test::list(*journal_, {.record_class = RecordClass::saga}).value().size(), 2U);
   EXPECT_TRUE(test::summary(*journal_, running).has_value());
   EXPECT_TRUE(test::summary(*journal_, fresh).has_value());

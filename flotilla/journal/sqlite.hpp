@@ -129,6 +129,12 @@ class Statement {
     (bind(++index, args), ...);
     return {*connection_, ok() ? handle_ : nullptr};
   }
+  // For a parameter beyond those that query() binds: before it. The text must outlive the rows.
+  void bind_beyond(int index, std::string_view text) {
+    if (ok()) {
+      bind_text(index, text);
+    }
+  }
 
  private:
   friend class Connection;

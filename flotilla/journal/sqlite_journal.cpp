@@ -152,6 +152,10 @@ SqliteJournal::~SqliteJournal() {
   }
   checkpointer_.reset();  // the writer called it to the end; what it asks of the writer now is refused
   sqlite3_wal_hook(db_->handle(), nullptr, nullptr);
+  if (failed()) {
+    // What the log holds may not be what was written: the next opening reads it with its checksums.
+    sqlite3_db_config(db_->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
 }
 
 void SqliteJournal::set_retention(RecordClass record_class, std::string category, Millis retain) {
@@ -243,24 +247,12 @@ void SqliteJournal::ask_reader(Done<Result<T>> done, Ask ask) {
   }
 }
 
-void SqliteJournal::forget_streams(RecordClass record_class, std::vector<std::string> states,
-                                   UtcMillis changed_before, std::size_t limit,
+void SqliteJournal::forget_streams(RecordClass record_class, std::vector<StreamId> streams,
                                    Done<Result<std::int64_t>> done) {
-  // Found by a reader, so that the writer does nothing but forget; what is settled stays settled.
-  auto shared = std::make_shared<Done<Result<std::int64_t>>>(std::move(done));
-  ask_reader<std::vector<StreamId>>(
-      [this, record_class, shared](Result<std::vector<StreamId>> streams) {
-        if (!streams) {
-          (*shared)(std::unexpected(std::move(streams.error())));
-          return;
-        }
-        add_job({.work = [record_class, found = std::move(*streams)](
-                             SqliteWriter& writer) { return writer.forget_streams(record_class, found); },
-                 .done = std::move(*shared)});
-      },
-      [record_class, states = std::move(states), changed_before, limit](SqliteReader& reader) {
-        return reader.settled(record_class, states, changed_before, limit);
-      });
+  streams.resize(std::min(streams.size(), kMaxForgotten));
+  add_job({.work = [record_class, streams = std::move(streams)](
+                       SqliteWriter& writer) { return writer.forget_streams(record_class, streams); },
+           .done = std::move(done)});
 }
 
 void SqliteJournal::forget_periods(bool hard, Done<Result<std::int64_t>> done) {

@@ -65,8 +65,8 @@ class SqliteJournal final : public Journal {
   void set_retention(RecordClass record_class, std::string category, Millis retain) override;
   [[nodiscard]] Health health() const override;
   [[nodiscard]] const Metrics& metrics() const noexcept override { return metrics_; }
-  void forget_streams(RecordClass record_class, std::vector<std::string> states, UtcMillis changed_before,
-                      std::size_t limit, Done<Result<std::int64_t>> done) override;
+  void forget_streams(RecordClass record_class, std::vector<StreamId> streams,
+                      Done<Result<std::int64_t>> done) override;
   void forget_periods(bool hard, Done<Result<std::int64_t>> done) override;
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
   [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }

@@ -11,6 +11,7 @@ namespace flotilla::journal {
 namespace {
 
 constexpr std::string_view kSummaryColumns = "stream, name, state, attributes, created, changed";
+constexpr std::size_t kFirstSearch = 7;  // the parameter of list() that the first searched name is bound to
 
 }  // namespace
 
@@ -28,9 +29,7 @@ SqliteReader::SqliteReader(std::unique_ptr<sqlite::Connection> db, const Vocabul
       summary_(db_->prepare(fmt::format("SELECT {} FROM summaries WHERE stream = ?1", kSummaryColumns))),
       find_(db_->prepare("SELECT stream, hash, expires FROM claims WHERE scope = ?1 AND key = ?2")),
       snapshot_(db_->prepare("SELECT version, fold, state FROM snapshots WHERE stream = ?1 AND fold = ?2")),
-      cursor_(db_->prepare("SELECT name, class, category, position, state FROM cursors WHERE name = ?1")),
-      settled_(db_->prepare("SELECT stream FROM summaries WHERE class = ?1 AND state = ?2 AND changed < ?3 "
-                            "ORDER BY stream LIMIT ?4")) {}
+      cursor_(db_->prepare("SELECT name, class, category, position, state FROM cursors WHERE name = ?1")) {}
 
 Result<std::unique_ptr<SqliteReader>> SqliteReader::open(const std::string& path, const std::string& vfs,
                                                          const Vocabulary& vocabulary) {
@@ -198,11 +197,24 @@ Result<std::vector<Summary>> SqliteReader::list(const SummaryQuery& query) {
   if (query.after != StreamId()) {
     sql += query.newest_first ? " AND stream < ?4" : " AND stream > ?4";
   }
-  sql += query.newest_first ? " ORDER BY stream DESC LIMIT ?5" : " ORDER BY stream LIMIT ?5";
+  if (query.changed_before != UtcMillis()) {
+    sql += " AND changed < ?5";
+  }
+  for (std::size_t i = 0; i < query.search.size(); ++i) {  // a name is data, so it is no path
+    sql += fmt::format(
+        " AND EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(attributes) THEN attributes ELSE '{{}}' "
+        "END, '$.search') AS found WHERE found.key = ?{} AND found.atom = ?{})",
+        kFirstSearch + 2 * i, kFirstSearch + 2 * i + 1);
+  }
+  sql += query.newest_first ? " ORDER BY stream DESC LIMIT ?6" : " ORDER BY stream LIMIT ?6";
   sqlite::Statement select = db_->prepare(sql);
+  for (std::size_t i = 0; i < query.search.size(); ++i) {
+    select.bind_beyond(static_cast<int>(kFirstSearch + 2 * i), query.search[i].first);
+    select.bind_beyond(static_cast<int>(kFirstSearch + 2 * i + 1), query.search[i].second);
+  }
   std::vector<Summary> found;
   for (sqlite::Rows rows = select.query(static_cast<int>(query.record_class), query.name, query.state,
-                                        query.after.value(), query.limit);
+                                        query.after.value(), query.changed_before.value(), query.limit);
        rows.next();) {
     found.push_back(summary_of(rows));
   }
@@ -255,20 +267,6 @@ Result<std::optional<Cursor>> SqliteReader::cursor(const std::string& name) {
     found.emplace(std::string(rows.bytes(0)), static_cast<RecordClass>(rows.integer(1)),
                   std::string(rows.bytes(2)), Position(static_cast<std::uint64_t>(rows.integer(3))),
                   std::string(rows.bytes(4)));
-  }
-  return finish(std::move(found));
-}
-
-Result<std::vector<StreamId>> SqliteReader::settled(RecordClass record_class,
-                                                    const std::vector<std::string>& states,
-                                                    UtcMillis changed_before, std::size_t limit) {
-  std::vector<StreamId> found;
-  for (const std::string& state : states) {
-    for (sqlite::Rows rows = settled_.query(static_cast<int>(record_class), state, changed_before.value(),
-                                            limit - found.size());
-         found.size() < limit && rows.next();) {
-      found.emplace_back(static_cast<std::uint64_t>(rows.integer(0)));
-    }
   }
   return finish(std::move(found));
 }

@@ -31,10 +31,6 @@ class SqliteReader {
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
   [[nodiscard]] Result<std::optional<Cursor>> cursor(const std::string& name);
-  // Streams with a row in one of the states, not changed since before `changed_before`; oldest first.
-  [[nodiscard]] Result<std::vector<StreamId>> settled(RecordClass record_class,
-                                                      const std::vector<std::string>& states,
-                                                      UtcMillis changed_before, std::size_t limit);
 
  private:
   struct Segment {
@@ -69,7 +65,7 @@ class SqliteReader {
   std::map<std::int64_t, std::string> category_names_;  // ids are never reused
   Result<> record_error_;                               // of the page that is being read
   sqlite::Statement begin_, end_, segments_of_, category_name_, category_id_;
-  sqlite::Statement count_, summary_, find_, snapshot_, cursor_, settled_;
+  sqlite::Statement count_, summary_, find_, snapshot_, cursor_;
 };
 
 }  // namespace flotilla::journal

@@ -54,9 +54,17 @@ http::Response saga_answer(const SagaView& saga) {
   return response;
 }
 
-http::Response saga_outcome(const SagaView& saga) {
-  http::Response response = saga_answer(saga);
-  if (saga.terminal && saga.state != "completed") {
+http::Response start_answer(const StartResult& started) {
+  http::Response response = saga_answer(started.saga);
+  if (started.existing) {
+    response.headers.add("Idempotent-Replayed", "true");
+  }
+  return response;
+}
+
+http::Response start_outcome(const StartResult& started) {
+  http::Response response = start_answer(started);
+  if (started.saga.terminal && started.saga.state != "completed") {
     response.status = 409;
   }
   return response;

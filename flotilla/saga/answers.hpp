@@ -22,8 +22,11 @@ namespace flotilla::saga {
 
 // The saga, with 200 if it has ended and 202 if it goes on, and its Location in the application API.
 [[nodiscard]] http::Response saga_answer(const SagaView& saga);
+// The answer to a start: the same, with `Idempotent-Replayed: true` where its key had started the saga
+// before.
+[[nodiscard]] http::Response start_answer(const StartResult& started);
 // The same to a client of a gateway, who looks at the status first: 409 where it ended otherwise than
 // completed, so what was asked for was undone, never begun, or given up.
-[[nodiscard]] http::Response saga_outcome(const SagaView& saga);
+[[nodiscard]] http::Response start_outcome(const StartResult& started);
 
 }  // namespace flotilla::saga

@@ -89,7 +89,7 @@ net::Task<http::Response> Api::start(std::string name, std::string query, http::
        .trace = std::string(telemetry::parse_traceparent(trace) ? trace : std::string_view()),
        .correlation = correlation_of(request.headers.get("Correlation-Id").value_or("")),
        .wait = *wait});
-  co_return started ? saga_answer(started->saga) : problem_answer(started.error());
+  co_return started ? start_answer(*started) : problem_answer(started.error());
 }
 
 net::Task<http::Response> Api::cancel(std::string id, http::Request request, net::SocketAddress peer) {

@@ -62,6 +62,8 @@ void set_up(FakeSagas& sagas, std::string_view setting) {
     sagas.state = value;
   } else if (name == "next") {
     sagas.next = value;
+  } else if (name == "existing") {
+    sagas.existing = true;
   } else if (name == "pivot") {
     sagas.pivot_decides = true;
   } else if (name == "problem") {  // REASON [STATUS [RETRY_AFTER_MS]]

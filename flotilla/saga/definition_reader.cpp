@@ -14,45 +14,6 @@ using config::Spec;
 
 constexpr Duration kLeastKeeping = std::chrono::minutes(1);
 
-// A file, or the schema itself.
-std::optional<json::Value> read_schema(const Node& node, const config::Sources& sources, Problems& problems) {
-  if (node.kind == Node::Kind::null || node.kind == Node::Kind::list) {
-    config::wrong(node, "a file with a JSON Schema, or the schema itself", problems);
-    return std::nullopt;
-  }
-  const bool file = node.kind == Node::Kind::scalar;
-  const auto text = file ? sources.file(node.text) : std::optional(config::to_json(node));
-  if (!text) {
-    problems.add(node.place, fmt::format("cannot read the file '{}'", node.text));
-    return std::nullopt;
-  }
-  auto schema = json::parse(*text);
-  if (!schema) {
-    problems.add(node.place, fmt::format("the file '{}' is not JSON: {}", node.text, schema.error().message));
-    return std::nullopt;
-  }
-  return *std::move(schema);
-}
-
-struct Input {
-  Written<json::Value> schema;
-};
-Spec<Input> input_spec(const config::Sources& sources) {
-  Spec<Input> s("input");
-  auto any = config::json_value();
-  any.form = "a file with a JSON Schema, or the schema itself";
-  s.field_with<std::string>(
-      "schema", any,
-      [&sources](Input& input, const std::string&, const Node& node, Problems& problems) {
-        if (auto schema = read_schema(node, sources, problems)) {
-          input.schema = {*std::move(schema), position_of(node)};
-        }
-      },
-      "what the input must fulfil before the saga is accepted");
-  s.required("schema");
-  return s;
-}
-
 // queue, reject, or a duration.
 Kind<LocksDraft> if_held() {
   const std::string form = "queue, reject, or how long to wait, such as 30s";
@@ -154,6 +115,27 @@ Kind<Publications> publications() {
       .reference = [](const std::string& prefix) { return publication_spec().reference(prefix + "AT."); }};
 }
 
+using Attributes = std::vector<std::pair<WrittenText, WrittenText>>;
+Kind<Attributes> attributes() {
+  const std::string form = "a mapping of names to expressions";
+  return {.form = form,
+          .schema = R"({"type":"object","additionalProperties":{"type":"string"}})",
+          .read = [form](const Node& node, Problems& problems) -> std::optional<Attributes> {
+            if (node.kind != Node::Kind::map) {
+              config::wrong(node, form, problems);
+              return std::nullopt;
+            }
+            Attributes all;
+            for (const Node::Entry& entry : node.entries) {
+              if (const auto* const text = config::scalar(entry.value, "an expression", problems)) {
+                all.emplace_back(WrittenText{entry.key, position_of(entry)},
+                                 WrittenText{*text, position_of(entry.value)});
+              }
+            }
+            return all;
+          }};
+}
+
 struct Retention {
   std::optional<Written<Duration>> completed;
   std::optional<Written<Duration>> compensated;
@@ -188,13 +170,27 @@ void add_choice(Spec<SagaDraft>& s, std::string key, std::string off, std::strin
 
 Spec<SagaDraft> saga_spec(const config::Sources& sources) {
   Spec<SagaDraft> s("a saga");
-  s.field("steps", steps_kind(), &SagaDraft::steps, "one after the other unless `after` says otherwise");
+  s.field("steps", steps_kind(sources), &SagaDraft::steps,
+          "one after the other unless `after` says otherwise");
   s.field("version", config::integer(0, 1'000'000'000), &SagaDraft::version,
           "a number for people; the content decides what a running saga is held to", "0");
-  s.field_with<Input>(
-      "input", input_spec(sources).kind(),
-      [](SagaDraft& d, Input input, const Node&, Problems&) { d.input_schema = std::move(input.schema); },
+  s.field_with<SchemaKeys>(
+      "input", schema_spec("input", "what the input must fulfil before the saga is accepted").kind(),
+      [&sources](SagaDraft& d, const SchemaKeys& input, const Node&, Problems& problems) {
+        auto schema = input.schema ? read_schema(*input.schema, sources, problems) : std::nullopt;
+        if (schema) {
+          d.input_schema = {*std::move(schema), position_of(*input.schema)};
+        }
+      },
       "what it is started with");
+  s.field("require_key", config::boolean(), &SagaDraft::require_key,
+          "a start without an Idempotency-Key is refused with 400", "false");
+  s.field_with<Attributes>(
+      "search", attributes(),
+      [](SagaDraft& d, Attributes all, const Node&, Problems&) { d.search = std::move(all); },
+      "attributes by which lists find it: names, and expressions over its input", "none");
+  s.field("redact", config::list_of(written_text("a path")), &SagaDraft::redact,
+          "values that are never shown: .input.NAME, .steps.STEP.NAME, .result.NAME", "none");
   s.field_with<Written<Duration>>(
       "deadline", written_duration(kShortest, kLongestWait),
       [](SagaDraft& d, Written<Duration> length, const Node&, Problems&) { d.deadline = length; },

@@ -178,6 +178,7 @@ struct StepKeys {
   std::optional<Written<Duration>> timeout;
   std::optional<Written<RetryDraft>> retry;
   std::optional<WrittenText> input;
+  std::optional<Node> output;  // of its schema
 };
 
 void read_wait(StepKeys& step, const Wait& wait, const Node& node, Problems& problems) {
@@ -336,6 +337,15 @@ void add_answers(Spec<StepKeys>& s) {
       "a 202 is the end of it, not the beginning", "false");
 }
 
+void add_output(Spec<StepKeys>& s) {
+  s.field_with<SchemaKeys>(
+      "output",
+      schema_spec("output", "what the action's answer must fulfil; one that does not suspends the saga")
+          .kind(),
+      [](StepKeys& k, SchemaKeys output, const Node&, Problems&) { k.output = std::move(output.schema); },
+      "what the action answers");
+}
+
 const Spec<StepKeys>& step_spec() {
   static const Spec<StepKeys> spec = [] {
     Spec<StepKeys> s("a step");
@@ -343,6 +353,7 @@ const Spec<StepKeys>& step_spec() {
     add_work(s);
     add_undo(s);
     add_answers(s);
+    add_output(s);
     return s;
   }();
   return spec;
@@ -380,7 +391,7 @@ void complete(StepKeys& keys, Problems& problems) {
   }
 }
 
-std::optional<StepDraft> read_step(const Node& node, Problems& problems) {
+std::optional<StepDraft> read_step(const Node& node, const config::Sources& sources, Problems& problems) {
   if (node.kind != Node::Kind::map || node.entries.size() != 1) {
     const bool flat = node.kind == Node::Kind::map && !node.entries.empty();
     problems.add(flat ? node.entries[1].place : node.place,  // the first key was taken for the name
@@ -395,6 +406,11 @@ std::optional<StepDraft> read_step(const Node& node, Problems& problems) {
   step_spec().read(entry.value, keys, own);
   if (own.empty()) {
     complete(keys, own);
+  }
+  if (keys.output) {
+    if (auto schema = read_schema(*keys.output, sources, own)) {
+      keys.draft.output_schema = {*std::move(schema), position_of(*keys.output)};
+    }
   }
   const bool good = own.empty();
   problems.append(std::move(own));
@@ -422,12 +438,43 @@ config::Kind<Written<Duration>> written_duration(Duration least, Duration most) 
           }};
 }
 
-config::Kind<std::vector<StepDraft>> steps_kind() {
+std::optional<json::Value> read_schema(const Node& node, const config::Sources& sources, Problems& problems) {
+  if (node.kind == Node::Kind::null || node.kind == Node::Kind::list) {
+    config::wrong(node, "a file with a JSON Schema, or the schema itself", problems);
+    return std::nullopt;
+  }
+  const bool file = node.kind == Node::Kind::scalar;
+  const auto text = file ? sources.file(node.text) : std::optional(config::to_json(node));
+  if (!text) {
+    problems.add(node.place, fmt::format("cannot read the file '{}'", node.text));
+    return std::nullopt;
+  }
+  auto schema = json::parse(*text);
+  if (!schema) {
+    problems.add(node.place, fmt::format("the file '{}' is not JSON: {}", node.text, schema.error().message));
+    return std::nullopt;
+  }
+  return *std::move(schema);
+}
+
+Spec<SchemaKeys> schema_spec(std::string about, std::string doc) {
+  Spec<SchemaKeys> s(std::move(about));
+  auto any = config::json_value();
+  any.form = "a file with a JSON Schema, or the schema itself";
+  s.field_with<std::string>(
+      "schema", any,
+      [](SchemaKeys& keys, const std::string&, const Node& node, Problems&) { keys.schema = node; },
+      std::move(doc));
+  s.required("schema");
+  return s;
+}
+
+config::Kind<std::vector<StepDraft>> steps_kind(const config::Sources& sources) {
   return {.form = "a list of NAME: {...}, below",
           .schema = fmt::format(R"({{"type":"array","minItems":1,"maxItems":{},"items":{{"type":"object",)"
                                 R"("minProperties":1,"maxProperties":1,"additionalProperties":{}}}}})",
                                 kMaxSteps, step_spec().schema()),
-          .read = [](const Node& node, Problems& problems) -> std::optional<std::vector<StepDraft>> {
+          .read = [&sources](const Node& node, Problems& problems) -> std::optional<std::vector<StepDraft>> {
             if (node.kind != Node::Kind::list) {
               config::wrong(node, "a list of steps, each NAME: {...}", problems);
               return std::nullopt;
@@ -435,7 +482,7 @@ config::Kind<std::vector<StepDraft>> steps_kind() {
             std::vector<StepDraft> steps;
             bool good = true;
             for (const Node& item : node.items) {
-              auto step = read_step(item, problems);
+              auto step = read_step(item, sources, problems);
               good &= step.has_value();
               if (step) {
                 steps.push_back(*std::move(step));

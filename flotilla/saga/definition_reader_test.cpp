@@ -142,6 +142,9 @@ sagas:
     order: independent
     on_blocked: fail
     retention: { completed: 1h, compensated: 2h }
+    require_key: true
+    search: { order-no: .input.id, kind: .input.kind }
+    redact: [.input.card.number, .steps.run.token]
     publish: { compensated: { topic: gone, data: .saga.cause } }
     steps:
       - run:
@@ -157,6 +160,7 @@ sagas:
           on_unknown: suspend
           outcomes: { 500: retry, 409: ok }
           accept_202: true
+          output: { schema: order.json }
       - nest: { saga: child, input: "{id: .input.id}", undo: none, because: it does no harm, after: [] }
       - ask:  { wait: { signal: approve, within: 48h, else: abort }, after: [run, nest] }
       - go:   { kind: pivot, action: POST b-service/b, status: "GET b-service/b/{.saga.id}" }
@@ -183,6 +187,11 @@ sagas:
           .fail_when_blocked()
           .keep_completed(1h)
           .keep_compensated(2h)
+          .require_key()
+          .search("order-no", ".input.id")
+          .search("kind", ".input.kind")
+          .redact(".input.card.number")
+          .redact(".steps.run.token")
           .publish("compensated", "gone", ".saga.cause")
           .step([] {
             StepBuilder run("run");
@@ -197,6 +206,8 @@ sagas:
                 .outcome(500, Verdict::retry)
                 .outcome(409, Verdict::ok)
                 .accept_202()
+                .output_schema(json::Value::object(
+                    {{"type", "object"}, {"required", json::Value::array({json::Value("order_id")})}}))
                 .body(json::Value::object({{"z", 1}, {"a", json::Value::array({true, "x"})}}))
                 .undo_timeout(4s)
                 .undo_retry({.first = 1s, .cap = 10s});

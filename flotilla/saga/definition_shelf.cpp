@@ -27,15 +27,6 @@ std::vector<std::string> DefinitionShelf::names() const {
   return names;
 }
 
-std::vector<DefinitionPtr> DefinitionShelf::all() const {
-  std::vector<DefinitionPtr> all;
-  const std::shared_lock lock(mutex_);
-  for (const auto& [hash, definition] : by_hash_) {
-    all.push_back(definition);
-  }
-  return all;
-}
-
 void DefinitionShelf::put(DefinitionPtr definition) {
   const std::lock_guard lock(mutex_);
   by_hash_.emplace(definition->hash.value(), std::move(definition));

@@ -22,8 +22,6 @@ class DefinitionShelf final : public DefinitionSource {
   // Null if the file has none of that name.
   [[nodiscard]] DefinitionPtr current(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;
-  // Current or not.
-  [[nodiscard]] std::vector<DefinitionPtr> all() const;
 
   void put(DefinitionPtr definition);
   // From now on these are the file's, and no others.

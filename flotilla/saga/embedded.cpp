@@ -93,6 +93,7 @@ class Embedded::Machine {
     }
     auto machine =
         std::unique_ptr<Machine>(new Machine(*std::move(loop), *std::move(journal), *std::move(runner)));
+    machine->retention_.replace_definitions(built->current);
     machine->run(std::move(built->functions), options.threads);
     return machine;
   }
@@ -131,13 +132,16 @@ class Embedded::Machine {
  private:
   Machine(std::unique_ptr<net::Loop> loop, std::unique_ptr<journal::SqliteJournal> journal,
           std::unique_ptr<Runner> runner)
-      : loop_(std::move(loop)), journal_(std::move(journal)), runner_(std::move(runner)) {}
+      : loop_(std::move(loop)),
+        journal_(std::move(journal)),
+        retention_(*journal_, ""),
+        runner_(std::move(runner)) {}
 
   void run(StepFunctions functions, std::uint32_t threads) {
     thread_ = std::thread([this] { loop_->run(); });
     carrier_ = std::make_shared<FunctionCarrier>(*loop_, std::move(functions), threads);
     runner_->start({{.loop = loop_.get(), .carrier = carrier_}});
-    on_loop([this] { tasks_.spawn(forget_ended(*loop_, *journal_, *runner_)); });
+    on_loop([this] { tasks_.spawn(retention_.tend(*loop_)); });
   }
 
   void on_loop(std::move_only_function<void()> function) {
@@ -151,6 +155,7 @@ class Embedded::Machine {
 
   std::unique_ptr<net::Loop> loop_;  // first: the others post to it
   std::unique_ptr<journal::SqliteJournal> journal_;
+  Retention retention_;
   std::shared_ptr<FunctionCarrier> carrier_;
   std::unique_ptr<Runner> runner_;
   net::Scope tasks_;  // the loop's thread alone

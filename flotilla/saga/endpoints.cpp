@@ -15,6 +15,27 @@ std::unexpected<SagaProblem> problem(Reason reason, std::string detail) {
   return std::unexpected(SagaProblem{.reason = reason, .detail = std::move(detail)});
 }
 
+// search.NAME=TEXT, each.
+Asked<std::vector<std::pair<std::string, std::string>>> read_search(std::string_view query) {
+  constexpr std::string_view kSearch = "search.";
+  std::vector<std::pair<std::string, std::string>> found;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const std::string_view key = pair.substr(0, pair.find('='));
+    if (!key.starts_with(kSearch)) {
+      continue;
+    }
+    auto text = http::query_value(pair, key);
+    if (!text || text->empty() || key.size() == kSearch.size() || found.size() == kMaxSearched) {
+      return problem(Reason::malformed,
+                     fmt::format("search: expected search.NAME=TEXT, at most {} times", kMaxSearched));
+    }
+    found.emplace_back(key.substr(kSearch.size()), *std::move(text));
+  }
+  return found;
+}
+
 Asked<ListRequest> read_list(std::string_view query) {
   ListRequest request{.name = http::query_value(query, "name").value_or(""),
                       .state = http::query_value(query, "state").value_or(""),
@@ -25,6 +46,11 @@ Asked<ListRequest> read_list(std::string_view query) {
       return problem(Reason::malformed, fmt::format("limit: expected a number from 1 to {}", kMaxListed));
     }
     request.limit = *number;
+  }
+  if (auto search = read_search(query)) {
+    request.search = *std::move(search);
+  } else {
+    return std::unexpected(search.error());
   }
   return request;
 }

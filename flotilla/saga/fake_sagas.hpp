@@ -38,7 +38,7 @@ class FakeSagas final : public Sagas {
     asked.push_back(fmt::format("start {} principal={} key={} input={} trace={} correlation={} wait={}ms",
                                 request.name, request.principal, request.key, json::write(request.input),
                                 request.trace, request.correlation, to_millis(request.wait)));
-    co_return answer(StartResult{.saga = saga_in(state)});
+    co_return answer(StartResult{.saga = saga_in(state), .existing = existing});
   }
   net::Task<Asked<SagaView>> show(SagaId saga, bool timeline) override {
     asked.push_back(fmt::format("show {} timeline={}", saga.text(), timeline));
@@ -49,8 +49,12 @@ class FakeSagas final : public Sagas {
     co_return answer(std::move(view));
   }
   net::Task<Asked<SagaPage>> list(ListRequest request) override {
-    asked.push_back(fmt::format("list name={} state={} after={} limit={}", request.name, request.state,
-                                request.after, request.limit));
+    std::string search;
+    for (const auto& [name, text] : request.search) {
+      search += fmt::format(" {}={}", name, text);
+    }
+    asked.push_back(fmt::format("list name={} state={} after={} limit={}{}", request.name, request.state,
+                                request.after, request.limit, search));
     const auto item = fmt::format(
         R"({{"id":"{}","name":"place-order","state":"{}","created":"2026-11-24T12:00:00.000Z","changed":"2026-11-24T12:00:01.000Z"}})",
         kId, state);
@@ -70,11 +74,12 @@ class FakeSagas final : public Sagas {
     co_return answer(SignalResult{});
   }
   net::Task<Asked<SagaView>> operate(OperateRequest request) override {
-    asked.push_back(fmt::format("operate {} {} step={} who={} why={} seq={} payload={} version={}",
-                                request.saga.text(), to_string(request.verb), request.step, request.who,
-                                request.why,
-                                request.expected_seq ? std::to_string(*request.expected_seq) : "any",
-                                json::write(request.payload), request.version));
+    asked.push_back(fmt::format(
+        "operate {} {} step={} who={} why={} seq={} payload={} version={}", request.saga.text(),
+        to_string(request.verb), request.step, request.who, request.why,
+        request.expected_seq ? std::to_string(*request.expected_seq) : "any",
+        request.verb == Verb::set_result && !request.has_payload ? "none" : json::write(request.payload),
+        request.version));
     co_return answer(saga_in(state));
   }
   net::Task<Asked<std::monostate>> callback(CallbackRequest request) override {
@@ -85,6 +90,7 @@ class FakeSagas final : public Sagas {
 
   static constexpr const char* kId = "01JZ6X7Q8R9S0T1V2W3X4Y5Z6A";
   std::string state = "completed";
+  bool existing = false;
   bool pivot_decides = false;
   std::string records = "[]";          // of timelines, as JSON
   std::string next;                    // of lists

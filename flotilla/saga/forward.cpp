@@ -57,6 +57,7 @@ struct Writer {
                           {"why", in.why},
                           {"expected_seq", seq},
                           {"payload", in.payload},
+                          {"has_payload", in.has_payload},
                           {"version", in.version}});
   }
   Value operator()(const CallbackRequest& in) const {
@@ -113,6 +114,7 @@ std::optional<Forwarded> read_operate(const Value& value, SagaId saga) {
                          .why = text_of(value, "why"),
                          .expected_seq = {},
                          .payload = value["payload"],
+                         .has_payload = value["has_payload"].is_true(),
                          .version = text_of(value, "version")};
   if (const auto seq = value["expected_seq"].as_int()) {
     request.expected_seq = static_cast<std::uint64_t>(*seq);

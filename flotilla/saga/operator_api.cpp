@@ -49,9 +49,6 @@ Asked<std::string> read_name(const json::Value& body, std::string_view member) {
 Asked<std::monostate> check_members(const json::Value& body, Verb verb) {
   switch (verb) {
     case Verb::set_result:
-      if (body.find("result") == nullptr) {
-        return invalid("\"result\" is missing: the step's output, as JSON");
-      }
       return refuse_other_members(body, {"who", "why", "step", "expected_seq", "result"});
     case Verb::migrate:
       return refuse_other_members(body, {"who", "why", "expected_seq", "version"});
@@ -94,6 +91,7 @@ Asked<OperateRequest> read_operate(SagaId saga, Verb verb, std::string_view text
                          .why = person->why,
                          .expected_seq = std::nullopt,
                          .payload = (*body)["result"],
+                         .has_payload = body->find("result") != nullptr,
                          .version = std::move(*version)};
   if (const json::Value* const seq = body->find("expected_seq")) {
     const auto number = seq->as_int();

@@ -7,7 +7,7 @@
 //   POST /api/v1/sagas/{id}/cancel            {who, why}
 //   POST /api/v1/sagas/{id}/signal/{signal}
 //   POST /api/v1/sagas/{id}/suspend|resume|retry|set-result|forgive|abort|fail|migrate
-//        {who, why, step?, expected_seq?, result (of set-result), version? (of migrate)}
+//        {who, why, step?, expected_seq?, result (of set-result; not of an undo), version? (of migrate)}
 //
 // A verb is durable, with who and why, before its answer: the saga as it is then. `expected_seq` is the `seq`
 // of the saga that the person saw; 409 if it has moved on. Every verb is logged with the address it came

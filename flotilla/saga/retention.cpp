@@ -1,49 +1,164 @@
 #include "flotilla/saga/retention.hpp"
 
-#include <algorithm>
-#include <string>
-#include <utility>
-#include <vector>
+#include <thread>
 
+#include <fmt/format.h>
+
+#include "flotilla/base/iso_time.hpp"
+#include "flotilla/base/log.hpp"
+#include "flotilla/journal/core/shard.hpp"
 #include "flotilla/journal/reply.hpp"
+#include "flotilla/json/writer.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/net/event.hpp"
+#include "flotilla/saga/core/definition_check.hpp"
+#include "flotilla/saga/core/replay.hpp"
+#include "flotilla/saga/core/report.hpp"
 
 namespace flotilla::saga {
 namespace {
 
-constexpr Duration kForgetEvery = std::chrono::minutes(1);
-constexpr Duration kForgetPause = std::chrono::milliseconds(20);  // between two pieces
-constexpr std::size_t kForgetAtOnce = 200;
-
-net::Task<> forget(net::Loop& loop, journal::Journal& journal, std::vector<std::string> states,
-                   Duration keep) {
-  const std::int64_t before = net::wall_now().ns_since_epoch / 1'000'000 - to_millis(keep);
-  for (;;) {
-    journal::Reply<Result<std::int64_t>> reply;
-    journal.forget_streams(journal::RecordClass::saga, states,
-                           journal::UtcMillis(std::max(before, std::int64_t{0})), kForgetAtOnce,
-                           reply.send());
-    const auto forgotten = co_await reply;
-    if (!forgotten || *forgotten == 0) {
-      co_return;
-    }
-    co_await net::sleep_for(loop, kForgetPause);
-  }
-}
+constexpr Duration kEvery = std::chrono::minutes(1);
+constexpr std::int64_t kClaimsAtOnce = 500;
+constexpr Duration kPause = std::chrono::milliseconds(20);  // between two pieces: others append too
+constexpr std::size_t kDayLength = 10;                      // 2026-11-24, of RFC 3339
 
 }  // namespace
 
-net::Task<> forget_ended(net::Loop& loop, journal::Journal& journal, const Runner& runner) {
-  for (;;) {
-    co_await net::sleep_for(loop, kForgetEvery);
-    const Runner::Keep keep = runner.longest_keep();
-    co_await forget(loop, journal, {"completed"}, keep.completed);
-    co_await forget(loop, journal, {"compensated", "rejected"}, keep.compensated);
-    journal::Reply<Result<std::int64_t>> claims;
-    journal.forget_claims(kForgetAtOnce, claims.send());
-    (void)co_await claims;  // what is wrong with the journal shows in its health
+Retention::Retention(journal::Journal& journal, std::string archive)
+    : journal_(journal), store_(journal, shelf_), archives_(!archive.empty()), archive_(std::move(archive)) {}
+
+Duration Retention::keep(const std::string& name, bool completed) const {
+  if (const DefinitionPtr definition = shelf_.current(name)) {
+    return completed ? definition->keep_completed : definition->keep_compensated;
   }
+  return completed ? kKeepCompleted : kKeepCompensated;
+}
+
+net::Task<Result<>> Retention::sweep(net::Loop& loop, WallTime now) {
+  const auto counts = co_await journal_.count(journal::RecordClass::saga);
+  if (!counts) {
+    co_return std::unexpected(counts.error());
+  }
+  for (const journal::StateCount& each : *counts) {
+    const bool completed = each.state == "completed";
+    if (!completed && each.state != "compensated" && each.state != "rejected") {
+      continue;
+    }
+    const std::int64_t before = now.ns_since_epoch / 1'000'000 - to_millis(keep(each.name, completed));
+    if (before <= 0) {
+      continue;
+    }
+    auto taken = co_await take(loop,
+                               {.record_class = journal::RecordClass::saga,
+                                .name = each.name,
+                                .state = each.state,
+                                .newest_first = false,
+                                .limit = kAtOnce,
+                                .changed_before = journal::UtcMillis(before),
+                                .search = {}},
+                               now);
+    if (!taken) {
+      co_return taken;
+    }
+  }
+  co_return Result<>();
+}
+
+net::Task<> Retention::tend(net::Loop& loop) {
+  for (;;) {
+    co_await net::sleep_for(loop, kEvery);
+    const auto swept = co_await sweep(loop, net::wall_now());
+    std::string trouble = swept ? std::string() : swept.error().message;
+    if (!trouble.empty() && trouble != trouble_) {
+      log::error("ended sagas stay in the journal for now: {}", trouble);
+    }
+    trouble_ = std::move(trouble);
+    for (std::int64_t gone = kClaimsAtOnce; gone == kClaimsAtOnce;) {
+      journal::Reply<Result<std::int64_t>> claims;
+      journal_.forget_claims(kClaimsAtOnce, claims.send());
+      gone = (co_await claims).value_or(0);  // what is wrong with the journal shows in its health
+      co_await net::sleep_for(loop, kPause);
+    }
+  }
+}
+
+net::Task<Result<>> Retention::take(net::Loop& loop, journal::SummaryQuery query, WallTime now) {
+  for (;;) {
+    const auto rows = co_await journal_.list(query);
+    if (!rows) {
+      co_return std::unexpected(rows.error());
+    }
+    std::vector<journal::StreamId> streams;
+    std::string lines;
+    bool cut = false;  // the piece is full before the page is through
+    for (const journal::Summary& row : *rows) {
+      if (cut = lines.size() >= kPieceBytes; cut) {
+        break;
+      }
+      query.after = row.stream;
+      if (!journal_.ownership().lease(journal::shard_of(row.stream, journal_.shards()))) {
+        continue;  // another process has it, and does this
+      }
+      if (archives_) {
+        const auto line = co_await line_of(row.stream);
+        if (!line) {
+          // Kept, so that somebody can look at it; the others are not held up.
+          ++unreadable_;
+          log::error("a saga '{}' that should be archived cannot be read and stays: {}", row.name,
+                     line.error().message);
+          continue;
+        }
+        lines += *line;
+        lines += '\n';
+      }
+      streams.push_back(row.stream);
+    }
+    if (!lines.empty()) {
+      auto written = co_await write(iso_time(now).substr(0, kDayLength), std::move(lines));
+      if (!written) {
+        co_return written;
+      }
+      archived_ += streams.size();
+    }
+    if (!streams.empty()) {
+      const std::size_t count = streams.size();
+      journal::Reply<Result<std::int64_t>> reply;
+      journal_.forget_streams(query.record_class, std::move(streams), reply.send());
+      if (const auto gone = co_await reply; !gone) {
+        co_return std::unexpected(gone.error());
+      }
+      forgotten_ += count;
+    }
+    if (rows->size() < query.limit && !cut) {
+      co_return Result<>();
+    }
+    co_await net::sleep_for(loop, kPause);
+  }
+}
+
+net::Task<Result<std::string>> Retention::line_of(journal::StreamId stream) {
+  const auto loaded = co_await store_.load(stream);
+  if (!loaded) {
+    co_return std::unexpected(loaded.error());
+  }
+  auto saga = replay(loaded->records, shelf_, true);
+  if (!saga) {
+    co_return std::unexpected(saga.error());
+  }
+  if (saga->state.definition == nullptr) {
+    co_return fail(Errc::invalid, fmt::format("stream {} has no record", stream.value()));
+  }
+  json::Value line = report(saga->state, true);
+  line.set("timeline", std::move(saga->timeline));
+  co_return json::write(line);
+}
+
+net::Task<Result<>> Retention::write(std::string day, std::string lines) {
+  journal::Reply<Result<>> reply;
+  const std::jthread writing(
+      [&, done = reply.send()]() mutable { done(archive_.append(day, lines)); });  // joined at the end
+  co_return co_await reply;
 }
 
 }  // namespace flotilla::saga

@@ -1,16 +1,62 @@
-// Forgets, now and then, the sagas that have ended and were kept as long as any definition asks for.
+// What becomes of sagas that have ended: kept for a time, archived, and then forgotten.
 //
-// For: whoever runs a Runner: `app` and embedded.hpp. Ownership: all three outlive the
-// task, which never ends. Threads: the loop's. Limits: small pieces with pauses, so that commits go on.
+// For: whoever runs a Runner: `app` and embedded.hpp, which let it tend the journal. How long a saga is kept
+// is what the file's definition of its name says now, or the defaults where the file has none; a failed saga
+// is kept for ever. With a folder for archives, a saga is on disk there, as its JSON with its timeline,
+// before its records go; after a crash between the two it stands there twice. Without one it is just
+// forgotten. The claims of its id and key expire by themselves (saga_batch.hpp). Ownership: the journal
+// outlives it. Threads: the loop of whoever calls; the archive is written on a thread of its own. Limits:
+// kAtOnce sagas or kPieceBytes of JSON are taken in one piece, with a pause behind it.
 #pragma once
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include "flotilla/journal/journal.hpp"
-#include "flotilla/net/loop.hpp"
-#include "flotilla/net/task.hpp"
-#include "flotilla/saga/runner.hpp"
+#include "flotilla/saga/archive_file.hpp"
+#include "flotilla/saga/saga_store.hpp"
 
 namespace flotilla::saga {
 
-[[nodiscard]] net::Task<> forget_ended(net::Loop& loop, journal::Journal& journal, const Runner& runner);
+class Retention {
+ public:
+  static constexpr std::size_t kAtOnce = 100;
+  static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+
+  // `archive`: a folder; empty: none.
+  Retention(journal::Journal& journal, std::string archive);
+
+  // The file's, from now on.
+  void replace_definitions(const std::vector<DefinitionPtr>& definitions) { shelf_.replace(definitions); }
+
+  // Takes all that has been kept long enough at `now`. Errors: those of the journal, and of the archive; then
+  // what was not archived stays.
+  [[nodiscard]] net::Task<Result<>> sweep(net::Loop& loop, WallTime now);
+
+  // That every minute, and forgets claims that have expired; never ends. Trouble is logged, and tried again.
+  [[nodiscard]] net::Task<> tend(net::Loop& loop);
+
+  // Since the start. Of those that cannot be read, each sweep counts every one.
+  [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
+  [[nodiscard]] std::uint64_t archived() const noexcept { return archived_; }
+  [[nodiscard]] std::uint64_t unreadable() const noexcept { return unreadable_; }
+
+ private:
+  [[nodiscard]] Duration keep(const std::string& name, bool completed) const;
+  [[nodiscard]] net::Task<Result<>> take(net::Loop& loop, journal::SummaryQuery query, WallTime now);
+  [[nodiscard]] net::Task<Result<std::string>> line_of(journal::StreamId stream);
+  [[nodiscard]] net::Task<Result<>> write(std::string day, std::string lines);
+
+  journal::Journal& journal_;
+  DefinitionShelf shelf_;
+  SagaStore store_;
+  bool archives_;
+  ArchiveFile archive_;
+  std::string trouble_;  // that was logged last
+  std::uint64_t forgotten_ = 0;
+  std::uint64_t archived_ = 0;
+  std::uint64_t unreadable_ = 0;
+};
 
 }  // namespace flotilla::saga

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/log.hpp"
-#include "flotilla/saga/core/definition_check.hpp"
 
 namespace flotilla::saga {
 
@@ -175,15 +174,6 @@ void Runner::drain(Duration grace, std::function<void()> done) {
       }
     });
   }
-}
-
-Runner::Keep Runner::longest_keep() const {
-  Keep keep{.completed = kKeepCompleted, .compensated = kKeepCompensated};
-  for (const DefinitionPtr& definition : commons_.shelf.all()) {
-    keep.completed = std::max(keep.completed, definition->keep_completed);
-    keep.compensated = std::max(keep.compensated, definition->keep_compensated);
-  }
-  return keep;
 }
 
 void Runner::collect(telemetry::MetricsPage& page) const {

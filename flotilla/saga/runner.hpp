@@ -62,14 +62,6 @@ class Runner final : public Sagas {
   // Ends all of it, as a crash would. Blocks. Afterwards every request is refused as draining.
   void stop();
 
-  // How long ended sagas are kept: as long as any definition that this process knows asks for, and never
-  // less than a definition that does not say (definition_check.hpp), since the file may have lost theirs.
-  struct Keep {
-    Duration completed{0};
-    Duration compensated{0};
-  };
-  [[nodiscard]] Keep longest_keep() const;
-
   // As it is at its end, or suspended, or when `wait`, at most kMaxWait, is over.
   [[nodiscard]] net::Task<Asked<SagaView>> end_of(SagaId saga, Duration wait);
 

@@ -204,6 +204,12 @@ net::Task<Asked<StartResult>> Runner::start(StartRequest request, Hop hop) {
   if (definition == nullptr) {
     co_return refuse(Reason::not_found, fmt::format("no saga is named '{}'", request.name));
   }
+  if (request.key.empty() && definition->require_key) {
+    co_return refuse(Reason::malformed,
+                     fmt::format("the saga '{}' takes no start without a key: send an Idempotency-Key, the "
+                                 "same when you repeat the request",
+                                 request.name));
+  }
   if (request.key.size() > kMaxKeyBytes || !is_printable(request.key)) {
     co_return refuse(
         Reason::invalid,
@@ -355,6 +361,7 @@ net::Task<Asked<SagaView>> Runner::operate(OperateRequest request, Hop hop) {
                        .why = std::move(request.why),
                        .expected_seq = request.expected_seq,
                        .payload = std::move(request.payload),
+                       .has_payload = request.has_payload,
                        .definition = nullptr};
   Slot& slot = slot_of(saga);
   if (!request.step.empty()) {

@@ -51,7 +51,7 @@ class SharedJournal final : public journal::Journal {
   journal::LeaseTable leases{kShards};
 
   void set_retention(journal::RecordClass, std::string, Millis) override {}
-  void forget_streams(journal::RecordClass, std::vector<std::string>, journal::UtcMillis, std::size_t,
+  void forget_streams(journal::RecordClass, std::vector<journal::StreamId>,
                       journal::Done<Result<std::int64_t>> done) override {
     done(0);
   }

@@ -7,6 +7,7 @@
 
 #include "flotilla/base/iso_time.hpp"
 #include "flotilla/base/text.hpp"
+#include "flotilla/saga/core/replay.hpp"
 #include "flotilla/saga/core/report.hpp"
 
 namespace flotilla::saga {
@@ -31,20 +32,12 @@ net::Task<Asked<SeenSaga>> read_saga(const SagaStore& store, const DefinitionShe
   if (!*loaded) {
     co_return refuse(Reason::not_found, "there is no saga " + saga.text());
   }
-  SeenSaga seen{.state = {}, .admitted = true, .timeline = json::Value::array()};
-  std::uint64_t seq = 0;
-  for (const StoredRecord& stored : (*loaded)->records) {
-    const RecordMeta meta{.seq = ++seq, .epoch = stored.epoch, .time = stored.time};
-    const auto record = decode(stored.type, stored.body);
-    const auto folded =
-        record ? apply(seen.state, *record, meta, shelf) : Result<>(std::unexpected(record.error()));
-    if (!folded) {
-      co_return unreadable(folded.error());
-    }
-    if (timeline) {
-      seen.timeline.push_back(report(*record, meta, *seen.state.definition));
-    }
+  auto replayed = replay((*loaded)->records, shelf, timeline);
+  if (!replayed) {
+    co_return unreadable(replayed.error());
   }
+  SeenSaga seen{
+      .state = std::move(replayed->state), .admitted = true, .timeline = std::move(replayed->timeline)};
   if (!seen.state.locks.empty() && !is_terminal(seen.state.phase)) {
     const auto row = co_await store.journal().summary((*loaded)->stream);
     if (!row) {
@@ -69,7 +62,8 @@ SagaView view_of(SeenSaga seen, bool timeline) {
 net::Task<Asked<SagaPage>> page_of_sagas(journal::Journal& journal, ListRequest request) {
   journal::SummaryQuery query{.name = std::move(request.name),
                               .state = std::move(request.state),
-                              .limit = std::clamp<std::size_t>(request.limit, 1, kMaxListed)};
+                              .limit = std::clamp<std::size_t>(request.limit, 1, kMaxListed),
+                              .search = std::move(request.search)};
   if (!query.state.empty() && !is_state_name(query.state)) {
     co_return refuse(Reason::invalid, fmt::format("no saga is ever '{}'", query.state));
   }
@@ -98,6 +92,13 @@ net::Task<Asked<SagaPage>> page_of_sagas(journal::Journal& journal, ListRequest 
     }
     if (!row->step.empty()) {
       item.set("step", row->step);
+    }
+    if (!row->search.empty()) {
+      json::Value search = json::Value::object();
+      for (const auto& [name, text] : row->search) {
+        search.set(name, text);
+      }
+      item.set("search", std::move(search));
     }
     item.set("created", iso_time({summary.created.value() * 1'000'000}));
     item.set("changed", iso_time({summary.changed.value() * 1'000'000}));

@@ -228,19 +228,27 @@ net::Task<Result<std::optional<LoadedSaga>>> SagaStore::load(SagaId saga) const 
   if (!*holder) {
     co_return std::nullopt;
   }
-  LoadedSaga loaded{.stream = (*holder)->stream, .records = {}};
-  auto stored = co_await records(loaded.stream);
+  auto loaded = co_await load((*holder)->stream);
+  if (!loaded) {
+    co_return std::unexpected(loaded.error());
+  }
+  if (loaded->records.empty()) {
+    co_return std::nullopt;  // forgotten; its claim goes later
+  }
+  co_return *std::move(loaded);
+}
+
+net::Task<Result<LoadedSaga>> SagaStore::load(StreamId stream) const {
+  LoadedSaga loaded{.stream = stream, .records = {}};
+  auto stored = co_await records(stream);
   if (!stored) {
     co_return std::unexpected(stored.error());
   }
   loaded.records = *std::move(stored);
-  if (loaded.records.empty()) {
-    co_return std::nullopt;  // forgotten; its claim goes later
-  }
   if (auto fetched = co_await fetch_definitions(loaded.records); !fetched) {
     co_return std::unexpected(fetched.error());
   }
-  co_return std::optional(std::move(loaded));
+  co_return loaded;
 }
 
 net::Task<Result<SagaId>> SagaStore::id_of(StreamId stream) const {

@@ -41,6 +41,9 @@ class SagaStore {
   // Errors: those of reading; not_found for a definition that nothing holds.
   [[nodiscard]] net::Task<Result<std::optional<LoadedSaga>>> load(SagaId saga) const;
 
+  // The same of a saga whose stream is known. One without records is as empty as that.
+  [[nodiscard]] net::Task<Result<LoadedSaga>> load(journal::StreamId stream) const;
+
   // Puts the definition of that hash on the shelf. Error: not_found.
   [[nodiscard]] net::Task<Result<>> fetch_definition(std::string hash) const;
 

@@ -15,6 +15,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "flotilla/base/reason.hpp"
 #include "flotilla/base/time.hpp"
@@ -91,6 +93,7 @@ struct OperateRequest {
   std::string why;
   std::optional<std::uint64_t> expected_seq;  // `seq` of the view the person saw
   json::Value payload;                        // of set-result: the step's output
+  bool has_payload = true;                    // where an undo is taken for done, there may be none
   std::string version;  // of migrate: a definition's hash; empty: the file's current one
 };
 
@@ -106,9 +109,10 @@ struct ListRequest {
   std::string state;  // empty: any
   std::string after;  // `next` of the page before; empty: from the newest
   std::size_t limit = 100;
+  std::vector<std::pair<std::string, std::string>> search = {};  // attributes it must have, by name
 };
 struct SagaPage {
-  json::Value items;  // [{id, name, state, reason?, step?, created, changed}]
+  json::Value items;  // [{id, name, state, reason?, step?, search?, created, changed}]
   std::string next;   // empty at the end
 };
 
@@ -119,9 +123,9 @@ class Sagas {
   Sagas& operator=(const Sagas&) = delete;
   virtual ~Sagas() = default;
 
-  // Durable when it answers. Errors: not_found (no such definition), invalid (the input against its schema, a
-  // lock that cannot be named), key_reused, too_large, conflict with 423 (locked), conflict (the key's first
-  // request is not durable yet).
+  // Durable when it answers. Errors: malformed (no key, where the definition requires one), not_found (no
+  // such definition), invalid (the input against its schema, a lock that cannot be named), key_reused,
+  // too_large, conflict with 423 (locked), conflict (the key's first request is not durable yet).
   [[nodiscard]] virtual net::Task<Asked<StartResult>> start(StartRequest request) = 0;
 
   // Error: not_found.

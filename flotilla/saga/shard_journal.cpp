@@ -107,9 +107,9 @@ net::Task<input::AppendFailed> Shard::failure_of(const effect::Append& append,
   const auto* const taken = std::get_if<journal::KeyTaken>(&error);
   if (taken != nullptr && taken->scope != kIdScope) {
     const auto holder = co_await commons_.store.id_of(taken->holder.stream);
-    if (holder) {
+    if (holder || holder.error().code == Errc::not_found) {
       failed.why = Why::key_taken;
-      failed.holder = *holder;
+      failed.holder = holder.value_or(SagaId{});
       failed.same_input = taken->holder.hash == append.claim_hash;
       co_return failed;
     }

@@ -37,6 +37,8 @@ gateways:
       - POST /orders: {{ saga: place-order, wait: 10s }}
 sagas:
   place-order:
+    search: {{ order: .input.order_id }}
+    redact: [.input.card, .steps.charge.token]
     publish:
       done.charge: {{ topic: order.paid, data: "{{order: .input.order_id}}" }}
     steps:{STEPS}
@@ -113,8 +115,29 @@ def a_refused_one_is_undone(flotilla, shop):
 def a_repeated_key_is_one_order(flotilla, shop):
     first, again = order(3, "k3"), order(3, "k3")
     check_equal(first.json()["id"], again.json()["id"], "the saga")
+    check_equal((first.get("Idempotent-Replayed"), again.get("Idempotent-Replayed")), (None, "true"), "Idempotent-Replayed")
     check_equal(len(shop.got("POST /charges")), 1, "charges")
     check_problem(order(4, "k3"), 422, "key-reused")
+
+
+@fresh
+def a_list_finds_it_and_nobody_is_shown_a_secret(flotilla, shop):
+    shop.answers["POST /charges"] = Answer(201, {"token": "4111-TOKEN", "paid": True})
+    identity = order(41, card={"number": "4111-CARD"}).json()["id"]
+    page = flotilla.admin("GET", "/api/v1/sagas?search.order=41&name=place-order").json()
+    check_equal([(item["id"], item["search"]) for item in page["items"]], [(identity, {"order": "41"})], "what is found")
+    check_equal(flotilla.admin("GET", "/api/v1/sagas?search.order=42").json()["items"], [], "what is not there")
+    shown = flotilla.admin("GET", f"/api/v1/sagas/{identity}?timeline=true").body.decode()
+    check('"card":"[redacted]"' in shown and '"token":"[redacted]"' in shown, f"what stands in the place: {shown}")
+    for what in (shown, json.dumps(saga(identity)), flotilla.said()):
+        check("4111" not in what, f"the secret is shown: {what}")
+
+
+@fresh
+def too_large_an_order_is_none(flotilla, shop):
+    check_problem(order(43, padding="x" * 262144), 413, "too-large")
+    check_problem(order(43, path="/v1/sagas/place-order", port=API, padding="x" * 262144), 413, "too-large")
+    check_equal(shop.requests, [], "what was sent")
 
 
 @fresh
@@ -206,7 +229,7 @@ def a_definition_with_open_sagas_stays(flotilla, shop):
     check_problem(order(10, path="/v1/sagas/place-order", port=API), 404, "not-found")
     flotilla.file.write_text(CONFIG + "stores: { journal: \"sqlite:./other.db\" }\n")
     refused = flotilla.admin("POST", "/api/v1/config/reload")
-    check(b"stores.journal cannot change" in refused.body, f"another journal: {refused.body}")
+    check(b"stores cannot change" in refused.body, f"another journal: {refused.body}")
     flotilla.file.write_text(CONFIG)
     check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "back")
 

@@ -118,6 +118,10 @@ StepBuilder& StepBuilder::barrier() {
   draft_.barrier = {true};
   return *this;
 }
+StepBuilder& StepBuilder::output_schema(json::Value schema) {
+  draft_.output_schema = {std::move(schema)};
+  return *this;
+}
 
 SagaBuilder& SagaBuilder::version(std::uint32_t number) {
   draft_.version = number;
@@ -159,6 +163,18 @@ SagaBuilder& SagaBuilder::step(const StepBuilder& step) {
 }
 SagaBuilder& SagaBuilder::result(std::string expression) {
   draft_.result = {std::move(expression)};
+  return *this;
+}
+SagaBuilder& SagaBuilder::require_key() {
+  draft_.require_key = true;
+  return *this;
+}
+SagaBuilder& SagaBuilder::search(std::string name, std::string expression) {
+  draft_.search.emplace_back(WrittenText{std::move(name)}, WrittenText{std::move(expression)});
+  return *this;
+}
+SagaBuilder& SagaBuilder::redact(std::string path) {
+  draft_.redact.push_back({std::move(path)});
   return *this;
 }
 SagaBuilder& SagaBuilder::drain_on_failure() {

@@ -57,6 +57,7 @@ class StepBuilder {
   StepBuilder& undo_404_ok();
   StepBuilder& replays_answers();  // `idempotent: key`
   StepBuilder& barrier();
+  StepBuilder& output_schema(json::Value schema);
 
   [[nodiscard]] const StepDraft& draft() const noexcept { return draft_; }
 
@@ -83,6 +84,9 @@ class SagaBuilder {
   SagaBuilder& publish(std::string cause, std::string topic, std::string data = ".input");
   SagaBuilder& step(const StepBuilder& step);
   SagaBuilder& result(std::string expression);
+  SagaBuilder& require_key();
+  SagaBuilder& search(std::string name, std::string expression);
+  SagaBuilder& redact(std::string path);
   SagaBuilder& drain_on_failure();
   SagaBuilder& independent_undo();
   SagaBuilder& fail_when_blocked();

@@ -38,6 +38,9 @@ namespace flotilla::saga {
 inline constexpr std::size_t kMaxSteps = 64;  // a set of steps is one word
 inline constexpr std::size_t kMaxLocks = 16;
 inline constexpr std::size_t kMaxPublications = 64;
+inline constexpr std::size_t kMaxSearched = 8;      // attributes to search by
+inline constexpr std::size_t kMaxSearchText = 128;  // bytes of the value of one
+inline constexpr std::size_t kMaxRedactions = 32;
 inline constexpr std::size_t kMaxNesting = 8;                      // sagas within sagas
 inline constexpr std::size_t kMaxNameBytes = 64;                   // of a saga, a step, a signal, a topic
 inline constexpr std::size_t kMaxDefinitionBytes = 1024UL * 1024;  // of its canonical JSON
@@ -121,8 +124,10 @@ struct Step {
   std::vector<StatusOutcome> outcomes;  // in order of status, each status once
   bool accept_202 = false;
   bool undo_404_ok = false;
-  bool replays_answers = false;  // `idempotent: key`
-  bool barrier = false;          // an action that arrives after its undo does nothing there
+  bool replays_answers = false;        // `idempotent: key`
+  bool barrier = false;                // an action that arrives after its undo does nothing there
+  json::Value output_schema;           // a JSON Schema document, or null
+  std::optional<json::Schema> output;  // compiled; an action's answer that fails it suspends the saga
 
   StepSet after;      // direct predecessors
   StepSet before;     // direct successors
@@ -173,6 +178,16 @@ struct Publication {
 };
 [[nodiscard]] std::string_view to_string(Publication::Cause cause) noexcept;
 
+// A value that nobody is shown: of the input, a step's output or the result, at `members` below it; each
+// element of a list on the way is meant.
+struct Redaction {
+  enum class Of : std::uint8_t { input, step, result };
+  std::string text;  // as it was written: .steps.charge.card.number
+  Of of = Of::input;
+  StepIndex step = 0;
+  std::vector<std::string> members;  // none: all of it
+};
+
 struct Definition {
   std::string name;
   std::uint32_t version = 0;  // for people; part of the hash
@@ -186,6 +201,9 @@ struct Definition {
   Locks locks;
   std::vector<Publication> publish;
   std::optional<call::Expression> result;  // of a completed saga; null without one
+  bool require_key = false;                // a start without an idempotency key is refused
+  std::vector<std::pair<std::string, call::Expression>> search;  // by name; they see `input` and `saga`
+  std::vector<Redaction> redact;
 
   bool drain_on_failure = false;   // a failure lets open branches end instead of starting nothing new
   bool independent_undo = false;   // a blocked undo does not stop the undo of other branches

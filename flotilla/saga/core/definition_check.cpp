@@ -44,6 +44,8 @@ class Checker {
       input_and_times();
       locks();
       publications();
+      search();
+      redactions();
       if (draft_.result) {
         saga_.result = text_.expression(*draft_.result, "result", {.steps = all_steps()});
       }
@@ -100,6 +102,7 @@ class Checker {
       within_bounds(*draft_.deadline, kShortest, kLongestWait, "deadline", faults_);
       saga_.deadline = draft_.deadline->value;
     }
+    saga_.require_key = draft_.require_key;
     saga_.drain_on_failure = draft_.drain_on_failure;
     saga_.independent_undo = draft_.independent_undo;
     saga_.fail_when_blocked = draft_.fail_when_blocked;
@@ -137,6 +140,78 @@ class Checker {
       within_bounds(draft_.locks.wait, kShortest, kLongestWait, "if_held", faults_);
       saga_.locks.wait = draft_.locks.wait.value;
     }
+  }
+
+  // Evaluated from the input alone, so that a saga is found from its acceptance on.
+  void search() {
+    if (draft_.search.size() > kMaxSearched) {
+      faults_.add(draft_.search[kMaxSearched].first.at,
+                  fmt::format("{} attributes to search by; at most {} are taken", draft_.search.size(),
+                              kMaxSearched));
+      return;
+    }
+    for (const auto& [name, text] : draft_.search) {
+      if (!is_name(name.value)) {
+        faults_.add(name.at,
+                    fmt::format("'{}' cannot be an attribute to search by: {}", name.value, kNameRule));
+      } else if (std::ranges::find(saga_.search, name.value, [](const auto& s) { return s.first; }) !=
+                 saga_.search.end()) {
+        faults_.add(name.at, fmt::format("'{}' stands twice in `search`; keep one", name.value));
+      } else if (auto expression = text_.expression(text, fmt::format("search '{}'", name.value), {})) {
+        saga_.search.emplace_back(name.value, *std::move(expression));
+      }
+    }
+    std::ranges::sort(saga_.search, {}, [](const auto& s) { return s.first; });  // as canonical JSON has them
+  }
+
+  void redactions() {
+    if (draft_.redact.size() > kMaxRedactions) {
+      faults_.add(draft_.redact[kMaxRedactions].at,
+                  fmt::format("{} redactions; at most {} are taken", draft_.redact.size(), kMaxRedactions));
+      return;
+    }
+    for (const WrittenText& path : draft_.redact) {
+      auto redaction = read_redaction(path.value);
+      if (redaction) {
+        saga_.redact.push_back(*std::move(redaction));
+      } else {
+        faults_.add(path.at, fmt::format("'{}' is no path to redact; write .input.NAME, .steps.STEP.NAME or "
+                                         ".result.NAME, with more names below if need be",
+                                         path.value));
+      }
+    }
+  }
+
+  [[nodiscard]] std::optional<Redaction> read_redaction(std::string_view text) const {
+    std::vector<std::string> names;
+    std::string_view rest = text;
+    while (rest.starts_with('.')) {
+      rest.remove_prefix(1);
+      const std::size_t end = std::min(rest.find('.'), rest.size());
+      names.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(end);
+    }
+    const bool named = std::ranges::none_of(names, [](const auto& name) { return name.empty(); });
+    if (!rest.empty() || names.empty() || !named) {
+      return std::nullopt;
+    }
+    Redaction redaction{.text = std::string(text)};
+    std::size_t root = 1;
+    if (names[0] == "steps") {
+      const auto step = names.size() > 1 ? saga_.find(names[1]) : std::nullopt;
+      if (!step) {
+        return std::nullopt;
+      }
+      redaction.of = Redaction::Of::step;
+      redaction.step = *step;
+      root = 2;
+    } else if (names[0] == "result") {
+      redaction.of = Redaction::Of::result;
+    } else if (names[0] != "input") {
+      return std::nullopt;
+    }
+    redaction.members.assign(names.begin() + static_cast<std::ptrdiff_t>(root), names.end());
+    return redaction;
   }
 
   void publications() {

@@ -79,6 +79,7 @@ struct StepDraft {
   std::optional<Written<bool>> undo_404_ok = {};
   std::optional<Written<bool>> replays_answers = {};
   std::optional<Written<bool>> barrier = {};
+  Written<json::Value> output_schema = {};
 };
 
 struct LocksDraft {
@@ -103,6 +104,9 @@ struct SagaDraft {
   LocksDraft locks = {};
   std::vector<PublicationDraft> publish = {};
   std::optional<WrittenText> result = {};
+  bool require_key = false;
+  std::vector<std::pair<WrittenText, WrittenText>> search = {};  // name, expression
+  std::vector<WrittenText> redact = {};
   bool drain_on_failure = false;
   bool independent_undo = false;
   bool fail_when_blocked = false;

@@ -110,6 +110,9 @@ Value to_json(const Step& step, const Definition& saga) {
   set_flag(object, "undo_404_ok", step.undo_404_ok);
   set_flag(object, "replays_answers", step.replays_answers);
   set_flag(object, "barrier", step.barrier);
+  if (!step.output_schema.is_null()) {
+    object.set("output_schema", step.output_schema);
+  }
   return object;
 }
 
@@ -166,6 +169,21 @@ std::string canonical_json(const Definition& definition) {
     object.set("publish", std::move(publish));
   }
   set_text(object, "result", definition.result);
+  set_flag(object, "require_key", definition.require_key);
+  if (!definition.search.empty()) {
+    Value search = Value::object();
+    for (const auto& [name, expression] : definition.search) {
+      search.set(name, expression.text());
+    }
+    object.set("search", std::move(search));
+  }
+  if (!definition.redact.empty()) {
+    Value redact = Value::array();
+    for (const Redaction& redaction : definition.redact) {
+      redact.push_back(redaction.text);
+    }
+    object.set("redact", std::move(redact));
+  }
   set_flag(object, "drain_on_failure", definition.drain_on_failure);
   set_flag(object, "independent_undo", definition.independent_undo);
   set_flag(object, "fail_when_blocked", definition.fail_when_blocked);

@@ -242,6 +242,9 @@ StepDraft parse_step(const Value& value, const std::string& where, std::optional
   draft.undo_404_ok = members.written_flag("undo_404_ok");
   draft.replays_answers = members.written_flag("replays_answers");
   draft.barrier = members.written_flag("barrier");
+  if (const Value* const schema = members.take("output_schema")) {
+    draft.output_schema = {*schema};
+  }
   return draft;
 }
 
@@ -292,6 +295,21 @@ SagaDraft parse_saga(const Value& value, std::optional<Error>& error) {
                              .data = WrittenText{publication.required_text("data")}});
   }
   draft.result = members.written("result");
+  draft.require_key = members.flag("require_key");
+  if (const Value* const search = members.take("search")) {
+    Members names(*search, "search", error);
+    for (const json::Member& attribute : search->members()) {
+      draft.search.emplace_back(WrittenText{std::string(attribute.key())},
+                                WrittenText{names.required_text(attribute.key())});
+    }
+  }
+  for (const Value& path : members.list("redact")) {
+    if (!path.is_string()) {
+      members.wrong("redact", "a list of paths");
+      break;
+    }
+    draft.redact.push_back({std::string(path.as_string())});
+  }
   draft.drain_on_failure = members.flag("drain_on_failure");
   draft.independent_undo = members.flag("independent_undo");
   draft.fail_when_blocked = members.flag("fail_when_blocked");

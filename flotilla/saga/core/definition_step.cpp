@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "flotilla/json/canonical.hpp"
 #include "flotilla/saga/core/definition_request.hpp"
 #include "flotilla/saga/core/definition_text.hpp"
 
@@ -95,9 +96,23 @@ class StepChecker {
     options();
     undo(compiled ? compiled->timeout : kDefaultTimeout);
     status(compiled ? compiled->timeout : kDefaultTimeout);
+    output();
     if (compiled) {
       lint(*compiled);
       step_.action = *std::move(compiled);
+    }
+  }
+
+  void output() {
+    step_.output_schema = json::canonical(draft_.output_schema.value);
+    if (step_.output_schema.is_null()) {
+      return;
+    }
+    if (auto schema = json::Schema::compile(step_.output_schema)) {
+      step_.output = *std::move(schema);
+    } else {
+      fault(draft_.output_schema.at,
+            fmt::format("has a faulty schema of its output: {}", schema.error().message));
     }
   }
 
@@ -244,6 +259,7 @@ class StepChecker {
     refuse(draft_.status.has_value(), draft_.status ? draft_.status->call.at : Position{}, "status");
     refuse(!draft_.outcomes.empty(), draft_.outcomes.empty() ? Position{} : draft_.outcomes.front().at,
            "outcomes");
+    refuse(!draft_.output_schema.value.is_null(), draft_.output_schema.at, "output");
     refuse_flag(draft_.abort_when_unknown, "on_unknown");
     refuse_flag(draft_.accept_202, "accept_202");
     refuse_flag(draft_.replays_answers, "idempotent");

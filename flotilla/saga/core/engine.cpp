@@ -285,7 +285,12 @@ void Engine::on(input::AppendFailed& in) {
   const auto answer = [&](Waiter waiter) {
     switch (in.why) {
       case Why::key_taken:
-        reply(waiter, in.holder, in.same_input ? What::existing : What::key_reused);
+        if (in.holder.is_none()) {
+          reply(waiter, {}, What::conflict,
+                "the key started a saga that has ended and is not kept any more; a new one needs a new key");
+        } else {
+          reply(waiter, in.holder, in.same_input ? What::existing : What::key_reused);
+        }
         break;
       case Why::locked:
         reply(waiter, {}, What::locked, "a lock is held by another saga");
@@ -300,7 +305,7 @@ void Engine::on(input::AppendFailed& in) {
       answer(waiting->waiter);
     }
   }
-  if (in.why == Why::key_taken && !life.appending->next().parent.is_none()) {
+  if (in.why == Why::key_taken && !in.holder.is_none() && !life.appending->next().parent.is_none()) {
     effects_.emplace_back(effect::Tell{AskChild{.child = in.holder}});
   }
   for (const Input& input : life.inbox) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/json/check.hpp"
+#include "flotilla/json/reader.hpp"
 #include "flotilla/json/value.hpp"
 #include "flotilla/json/writer.hpp"
 #include "flotilla/saga/core/engine.hpp"
@@ -40,6 +41,19 @@ std::string output_of(std::string& body) {
   std::string quoted;
   json::append_quoted(quoted, body);
   return quoted;
+}
+
+// Why the step's answer is not what its schema promises; empty if it is, or there is none.
+std::string misfit_of(const Step& step, const std::string& output) {
+  if (!step.output) {
+    return {};
+  }
+  const auto value = output.empty() ? Result<json::Value>(json::Value()) : json::parse(output);
+  if (!value) {
+    return fmt::format("the answer cannot be read: {}", value.error().message);
+  }
+  const auto valid = step.output->validate(*value);
+  return valid ? std::string() : fmt::format("the answer is against its schema: {}", valid.error().summary());
 }
 
 }  // namespace
@@ -89,14 +103,20 @@ void Engine::action_done(Life& life, Run& run, std::uint16_t status, std::string
   Plan done = plan(life);
   done.close(run.step);
   const bool too_large = body.size() > kMaxPayload;
+  std::string output = too_large ? std::string() : output_of(body);
+  // The effect stands whatever the answer looks like; but what follows would be built on it.
+  const std::string misfit = too_large ? std::string() : misfit_of(step_of(life, run), output);
   done.add(record::StepDone{.step = run.step,
                             .status = status,
-                            .output = too_large ? std::string() : output_of(body),
+                            .output = std::move(output),
                             .attempts = run.attempts,
                             .signal = {}});
   if (too_large && life.state.phase != Phase::compensating) {
     done.suspend(SuspendReason::output_too_large, run.step, Op::action,
                  fmt::format("the answer has {} bytes; at most {} are kept", body.size(), kMaxPayload));
+  }
+  if (!misfit.empty() && life.state.phase != Phase::compensating) {
+    done.suspend(SuspendReason::config, run.step, Op::action, misfit);
   }
   commit(life, std::move(done));
 }

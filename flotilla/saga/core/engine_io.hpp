@@ -96,7 +96,7 @@ struct Appended {
 };
 struct AppendFailed {
   enum class Why : std::uint8_t {
-    key_taken,    // of Accepted: `holder` has the key
+    key_taken,    // of Accepted: `holder` has the key; none: one that is not kept any more
     locked,       // of Accepted: a lock is held, and the definition says to reject then
     stale_epoch,  // another owner has taken over
     unavailable,  // the store; it may or may not have been written
@@ -152,6 +152,7 @@ struct Operate {
   std::string why;
   std::optional<std::uint64_t> expected_seq;  // what the person saw
   json::Value payload;                        // of set-result
+  bool has_payload = true;                    // that of an undo needs none
   DefinitionPtr definition;                   // of migrate
 };
 // A saga of this shard that is not in memory: after taking over, after effect::Reload, or because an input
@@ -204,8 +205,9 @@ struct Append {
   // The row that lists show.
   std::string name;
   std::string_view state;
-  std::string_view reason;       // of suspension or abort
-  std::string step;              // the one it is about
+  std::string_view reason;                                  // of suspension or abort
+  std::string step;                                         // the one it is about
+  std::vector<std::pair<std::string, std::string>> search;  // attributes by which it is found
   std::optional<Duration> keep;  // of a terminal batch: until it is archived; nothing else: for ever
 };
 // Send this once, with no retry, redirect or hedge of the client's own, then feed Answer.

@@ -97,6 +97,10 @@ void Engine::handle(Life& life, input::Operate& in) {
     return;
   }
   const Op op = undo_is_open(state.steps[step].at) ? Op::undo : Op::action;
+  if (in.verb == Verb::set_result && op == Op::action && !in.has_payload) {
+    reply(in.waiter, state.id, What::invalid, "\"result\" is missing: the step's output, as JSON");
+    return;
+  }
   std::string payload;
   if (in.verb == Verb::set_result) {
     payload = json::write(in.payload);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "flotilla/json/writer.hpp"
 #include "flotilla/saga/core/plan.hpp"
 #include "flotilla/saga/core/render.hpp"
 
@@ -29,6 +30,27 @@ struct CauseOf {
   }
   Found operator()(const auto& /*r*/) const { return std::nullopt; }
 };
+
+// The texts by which the saga is found. A string as it is, a number or a flag as JSON writes it; anything
+// else, what is too long, and an expression that fails give no attribute: a list is no place to fail a saga.
+std::vector<std::pair<std::string, std::string>> attributes_of(const SagaState& state) {
+  std::vector<std::pair<std::string, std::string>> found;
+  if (state.definition->search.empty()) {
+    return found;
+  }
+  const json::Value scope = scope_of(state);
+  for (const auto& [name, expression] : state.definition->search) {
+    const auto value = evaluate(expression, scope);
+    if (!value || value->is_null() || value->is_array() || value->is_object()) {
+      continue;
+    }
+    std::string text = value->is_string() ? std::string(value->as_string()) : json::write(*value);
+    if (text.size() <= kMaxSearchText) {
+      found.emplace_back(name, std::move(text));
+    }
+  }
+  return found;
+}
 
 }  // namespace
 
@@ -84,6 +106,7 @@ effect::Append Plan::append() const {
   append.key = next_.key;
   append.correlation = next_.correlation;
   append.name = definition.name;
+  append.search = attributes_of(next_);
   append.state = next_.suspended ? "suspended" : to_string(next_.phase);
   if (!context_.admitted && next_.phase == Phase::running && !next_.suspended) {
     append.state = "scheduled";

@@ -4,6 +4,7 @@
 
 #include "flotilla/base/iso_time.hpp"
 #include "flotilla/json/reader.hpp"
+#include "flotilla/saga/core/redact.hpp"
 
 namespace flotilla::saga {
 namespace {
@@ -54,7 +55,7 @@ json::Value steps_of(const SagaState& state) {
                                              {"attempts", step.attempts}});
     set_if(shown, "status", step.status);
     if (!step.output.is_null()) {
-      shown.set("output", step.output);
+      shown.set("output", redacted_output(*state.definition, static_cast<StepIndex>(i), step.output));
     }
     steps.push_back(std::move(shown));
   }
@@ -68,7 +69,8 @@ class Shown {
 
   void operator()(const record::Accepted& r) {
     put("definition", r.definition);
-    put_json("input", r.input);
+    put_json("input", r.input,
+             [&](const json::Value& input) { return redacted(definition_, Redaction::Of::input, input); });
     put("correlation", r.correlation);
     if (!r.parent.is_none()) {
       out_.set("parent", r.parent.saga.text());
@@ -85,7 +87,8 @@ class Shown {
   }
   void operator()(const record::StepDone& r) {
     step(r.step, r.status, r.attempts);
-    put_json("output", r.output);
+    put_json("output", r.output,
+             [&](const json::Value& output) { return redacted_output(definition_, r.step, output); });
     put("signal", r.signal);
   }
   void operator()(const record::StepRefused& r) { step(r.step, r.status, r.attempts, r.detail); }
@@ -115,7 +118,7 @@ class Shown {
   void operator()(const record::Signal& r) {
     put("name", r.name);
     put("signal", r.id);
-    put_json("payload", r.payload);
+    put_json("payload", r.payload, [&](const json::Value& payload) { return as_answer(r.name, payload); });
   }
   void operator()(const record::Suspended& r) {
     step(r.step, 0, 0);
@@ -129,13 +132,14 @@ class Shown {
     step(r.step, 0, 0);
     person(r.who, r.why);
     if (r.verb == Verb::set_result) {
-      put_json("payload", r.payload);
+      put_json("payload", r.payload,
+               [&](const json::Value& output) { return redacted_output(definition_, r.step, output); });
     } else {
       put("payload", r.payload);
     }
   }
-  void operator()(const record::Held& r) { put_json("result", r.result); }
-  void operator()(const record::Completed& r) { put_json("result", r.result); }
+  void operator()(const record::Held& r) { put_result(r.result); }
+  void operator()(const record::Completed& r) { put_result(r.result); }
   void operator()(const record::Compensated& /*r*/) {}
   void operator()(const record::Failed& r) { steps("residue", r.residue); }
   void operator()(const record::Rejected& r) {
@@ -145,11 +149,26 @@ class Shown {
 
  private:
   void put(std::string_view key, std::string_view text) { set_if(out_, key, text); }
-  void put_json(std::string_view key, std::string_view text) {
+  template <class Redact>
+  void put_json(std::string_view key, std::string_view text, Redact redact) {
     if (!text.empty()) {
-      auto value = json::parse(text);
-      out_.set(key, value ? *std::move(value) : json::Value(text));
+      const auto value = json::parse(text);
+      out_.set(key, redact(value ? *value : json::Value(text)));
     }
+  }
+  void put_result(std::string_view text) {
+    put_json("result", text,
+             [&](const json::Value& result) { return redacted(definition_, Redaction::Of::result, result); });
+  }
+  // A signal's payload is the output of the steps that wait for it.
+  [[nodiscard]] json::Value as_answer(std::string_view signal, json::Value payload) const {
+    for (const StepIndex step : step_indices(definition_.steps.size())) {
+      const auto* const wait = std::get_if<SignalWait>(&definition_.steps[step].action);
+      if (wait != nullptr && wait->signal == signal) {
+        payload = redacted_output(definition_, step, payload);
+      }
+    }
+    return payload;
   }
   void step(std::uint8_t index, std::uint16_t status, std::uint32_t attempts, std::string_view detail = {}) {
     out_.set("step", definition_.steps[index].name);
@@ -198,7 +217,7 @@ json::Value report(const SagaState& state, bool admitted) {
       {{"id", state.id.text()}, {"name", state.definition->name}, {"state", state_name(state, admitted)}});
   out.reserve(16);
   if (state.phase == Phase::completed || state.phase == Phase::held) {
-    out.set("result", state.result);
+    out.set("result", redacted(*state.definition, Redaction::Of::result, state.result));
   }
   if (state.abort.cause != Cause::none) {
     out.set("cause", cause_of(state));

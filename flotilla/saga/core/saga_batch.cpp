@@ -13,6 +13,8 @@ namespace {
 
 // What a row gives to locks, of journal::kMaxAttributes.
 constexpr std::size_t kMostLockBytes = 2048;
+// What it gives to attributes: names and texts of full length, and some that are escaped.
+constexpr std::size_t kMostSearchBytes = 1664;
 
 journal::NewRecord event_record(const effect::Append& append, const effect::Event& event) {
   const std::string& correlation = append.correlation;
@@ -134,6 +136,7 @@ SagaBatch make_batch(const effect::Append& append, std::optional<journal::Stream
                                                           .definition = append.definition,
                                                           .reason = std::string(append.reason),
                                                           .step = append.step,
+                                                          .search = append.search,
                                                           .locks = append.all_locks})});
   return out;
 }
@@ -145,6 +148,15 @@ std::string write_row(const Row& row) {
   }
   if (!row.step.empty()) {
     out.set("step", row.step);
+  }
+  if (!row.search.empty()) {
+    json::Value search = json::Value::object();
+    for (const auto& [name, text] : row.search) {
+      search.set(name, text);
+    }
+    if (json::write(search).size() <= kMostSearchBytes) {  // else, full of escapes, it is found by its id
+      out.set("search", std::move(search));
+    }
   }
   json::Value locks = json::Value::array();
   for (const std::string& lock : row.locks) {
@@ -169,6 +181,9 @@ Result<Row> read_row(std::string_view attributes) {
   };
   Row row{
       .id = *id, .definition = text_of("definition"), .reason = text_of("reason"), .step = text_of("step")};
+  for (const json::Member& member : (*value)["search"].members()) {
+    row.search.emplace_back(member.key(), member.value.as_string());
+  }
   row.locks_elsewhere = (*value)["locks"].is_true() && !(*value)["locks"].is_array();
   for (const json::Value& lock : (*value)["locks"].items()) {
     row.locks.emplace_back(lock.as_string());

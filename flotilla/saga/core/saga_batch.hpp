@@ -68,7 +68,8 @@ struct Row {
   std::string definition;  // hash
   std::string reason;
   std::string step;
-  std::vector<std::string> locks;
+  std::vector<std::pair<std::string, std::string>> search = {};  // as journal::SummaryQuery finds them
+  std::vector<std::string> locks = {};
   bool locks_elsewhere = false;  // too many to stand here: in the saga's first record
 };
 [[nodiscard]] std::string write_row(const Row& row);
