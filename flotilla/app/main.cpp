@@ -26,8 +26,7 @@ int up(const std::string& path) {
   if (!platform) {
     return report(platform.error());
   }
-  (*platform)->run();
-  return 0;
+  return (*platform)->run();
 }
 
 int check(const std::string& path) {

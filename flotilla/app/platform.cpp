@@ -295,7 +295,7 @@ Result<> Platform::open_control(const ConfigFile& file) {
   return {};
 }
 
-void Platform::run() {
+int Platform::run() {
   tasks_->spawn(tend_services());
   if (sagas_) {
     tasks_->spawn(sagas_->tend_forever(*loop_));
@@ -313,6 +313,7 @@ void Platform::run() {
     log::info("admin API and metrics listen on http://{}", runtime_->file.admin->listen);
   }
   loop_->run();
+  return store_failed_ ? kStoreFailed : 0;
 }
 
 void Platform::on_signal(int signal) {
@@ -322,14 +323,14 @@ void Platform::on_signal(int signal) {
     draining_ = true;
     log::info("draining: no new connections, {} s for requests in flight",
               kDrainGrace / std::chrono::seconds(1));
-    tasks_->spawn(drain());
+    tasks_->spawn(drain(kDrainGrace));
   } else {
     log::warning("stopping at once: asked twice");
     loop_->stop();
   }
 }
 
-net::Task<> Platform::drain() {
+net::Task<> Platform::drain(Duration grace) {
   std::size_t left = workers_.size();
   net::Event drained;
   const auto one_less = [this, &left, &drained] {
@@ -338,17 +339,30 @@ net::Task<> Platform::drain() {
       drained.set();
     });
   };
-  if (sagas_) {
+  if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
     ++left;
-    sagas_->runner().drain(kDrainGrace, one_less);
+    sagas_->runner().drain(grace, one_less);
   }
   for (const auto& worker : workers_) {
-    worker->begin_drain(kDrainGrace, one_less);
+    worker->begin_drain(grace, one_less);
   }
   while (left > 0) {
     co_await drained.wait();
   }
   loop_->stop();
+}
+
+// After a failed sync nothing that the kernel says of the file can be trusted: the next process begins by
+// reading the log anew. Until this one ends, whoever needs the store is told 503 store-unavailable.
+net::Task<> Platform::give_up() {
+  log::error(
+      "this process ends, with {}, for its supervisor to start it anew: within {} s, requests in "
+      "flight are answered",
+      kStoreFailed, (kFailedNotice + kFailedGrace) / std::chrono::seconds(1));
+  co_await net::sleep_for(*loop_, kFailedNotice);
+  if (!std::exchange(draining_, true)) {
+    co_await drain(kFailedGrace);
+  }
 }
 
 // Once a second: instances that came and went, half-open episodes that nobody ends, breakers nobody calls.
@@ -359,6 +373,10 @@ net::Task<> Platform::tend_services() {
     follow_instances();
     if (sagas_) {
       sagas_->log_health();
+      if (!store_failed_ && !draining_ && sagas_->health().state == journal::Health::State::failed) {
+        store_failed_ = true;
+        tasks_->spawn(give_up());
+      }
     }
     for (const auto& service : runtime_->services) {
       resilience::CircuitBreaker* const breaker = service->breaker();
@@ -399,9 +417,10 @@ Result<> Platform::reload() {
         ": admin, api, registry, workers and the access log cannot change while running; restart for that");
   }
   if (const std::string journal = journal_path(*file);
-      !journal.empty() && journal != (sagas_ ? sagas_->path() : "")) {
+      !journal.empty() &&
+      (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive)) {
     return failed(path_ + (sagas_
-                               ? ": stores.journal cannot change while running; restart for that"
+                               ? ": stores cannot change while running; restart for that"
                                : ": the first sagas need a journal, which is opened at the start; restart"));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
@@ -428,6 +447,7 @@ Result<> Platform::reload() {
       take_back();
       return failed(fmt::format("{}: {}", path_, replaced.error().message));
     }
+    sagas_->replace_definitions((*runtime)->file.sagas);
   }
   for (const auto& worker : workers_) {
     worker->commit(*runtime);
@@ -441,11 +461,11 @@ Result<> Platform::reload() {
 
 Result<> Platform::ready() {
   // Listeners are open before run(): what answers here is ready, unless it is leaving.
-  if (draining_) {
-    return fail(Errc::unavailable, "draining");
-  }
   if (sagas_ && sagas_->health().state == journal::Health::State::failed) {
     return fail(Errc::unavailable, "the journal has failed: " + sagas_->health().reason);
+  }
+  if (draining_) {
+    return fail(Errc::unavailable, "draining");
   }
   return {};
 }

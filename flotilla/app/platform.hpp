@@ -28,13 +28,19 @@ namespace flotilla::app {
 class Platform final : public admin::Platform {
  public:
   static constexpr Duration kDrainGrace = std::chrono::seconds(10);
+  // After the journal has failed: so long requests are still answered, so that those who watch see it, and so
+  // long those in flight may take then.
+  static constexpr Duration kFailedNotice = std::chrono::seconds(1);
+  static constexpr Duration kFailedGrace = std::chrono::seconds(3);
+  static constexpr int kStoreFailed = 74;  // EX_IOERR of sysexits.h, which supervisors know by name
 
   // Opens every listener of the file. Errors name the address or the place in the file.
   [[nodiscard]] static std::expected<std::unique_ptr<Platform>, ConfigErrors> start(const std::string& path);
   ~Platform() override;
 
-  // Serves until SIGTERM or SIGINT, then drains. SIGHUP reloads.
-  void run();
+  // Serves until SIGTERM or SIGINT, then drains. SIGHUP reloads. Returns the exit code: 0, or kStoreFailed
+  // when the journal has failed for good, which only another process may open anew.
+  [[nodiscard]] int run();
 
   std::vector<admin::ServiceReport> services() override;
   Result<std::vector<admin::RouteReport>> routes(std::string_view gateway) override;
@@ -57,7 +63,8 @@ class Platform final : public admin::Platform {
   Result<> serve(const std::string& listen, http::ApiHandler handler);
   Result<> lock_addresses(const ConfigFile& file);
   void on_signal(int signal);
-  net::Task<> drain();
+  net::Task<> drain(Duration grace);
+  net::Task<> give_up();
   net::Task<> tend_services();
   void follow_instances();
   void tell_health(const discovery::HealthTarget& target, bool healthy, const std::string& detail);
@@ -82,6 +89,7 @@ class Platform final : public admin::Platform {
   std::uint64_t reloads_ = 0;
   std::uint64_t failed_reloads_ = 0;
   bool draining_ = false;
+  bool store_failed_ = false;
 };
 
 }  // namespace flotilla::app

@@ -21,6 +21,8 @@ Checkpointer::Checkpointer(std::unique_ptr<sqlite::Connection> db, std::uint64_t
       port_(std::move(port)),
       metrics_(metrics),
       next_(std::min(step, bound)) {
+  // The writer's connection closes last, and knows whether the log may be moved then.
+  sqlite3_db_config(db_->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   thread_ = std::thread([this] { serve(); });
 }
 

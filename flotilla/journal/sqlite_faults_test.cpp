@@ -149,6 +149,19 @@ TEST_F(SqliteFaults, AFailedSyncIsFinalUntilTheStoreIsOpenedAnew) {
   EXPECT_TRUE(publish(*journal, "after").has_value());
 }
 
+TEST_F(SqliteFaults, AfterAFailedSyncClosingLeavesTheLogToTheNextOpening) {
+  auto journal = open();
+  ASSERT_TRUE(publish(*journal, "a").has_value());
+  disk_.fail_sync_after(0);
+  ASSERT_FALSE(publish(*journal, "unknown").has_value());
+  journal.reset();
+  EXPECT_GT(std::filesystem::file_size(directory_.file("journal.db-wal")), 0U);
+  journal = open();
+  EXPECT_TRUE(everything(*journal).contains("a/1"));
+  journal.reset();
+  EXPECT_FALSE(std::filesystem::exists(directory_.file("journal.db-wal")));  // as after every good end
+}
+
 // What a failed sync has left in the page cache but not on disk must not be built upon. The process dies
 // before it can close its files, so that the log stays.
 TEST_F(SqliteFaults, AfterAFailedSyncAPowerCutStillLosesNothingAcknowledged) {

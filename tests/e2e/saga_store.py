@@ -1,10 +1,12 @@
-"""The store of sagas when the machine does not play along: full, read-only, taken by another process, of another
-version, or no store at all. Each is said clearly, loses nothing that was acknowledged, and ends when it is put right."""
+"""The store of sagas when the machine does not play along: full, read-only, a sync that fails, taken by another process,
+of another version, or no store at all. Each is said clearly, loses nothing that was acknowledged, and ends when it is put right."""
+import concurrent.futures
 import contextlib
 import json
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +15,7 @@ import tempfile
 
 from kit import PATIENCE, PROGRAM, SLOWDOWN, Answer, Backend, Failed, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until
 
-API, ADMIN, SERVICE, OTHER_API, OTHER_ADMIN = 22100, 22101, 22110, 22120, 22121
+API, ADMIN, SERVICE, OTHER_API, OTHER_ADMIN, GATEWAY = 22100, 22101, 22110, 22120, 22121, 22130
 DISK = 8 << 20  # bytes of the small file system
 PADDING = "x" * 8192
 
@@ -194,6 +196,74 @@ def a_limit_on_file_sizes(service):
         orders.slow = 0.0
         wait_until(accepts(orders, key), "the store takes sagas again")
         orders.check_all_complete()
+
+
+@contextlib.contextmanager
+def failing_sync():
+    """The environment under which syncs fail while `broken` exists."""
+    with tempfile.TemporaryDirectory(prefix="flotilla-sync-") as folder:
+        library, broken = pathlib.Path(folder) / "failing_sync.so", pathlib.Path(folder) / "broken"
+        compiler = next(filter(None, map(shutil.which, ("clang-19", "clang", "cc"))))
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, pathlib.Path(__file__).with_name("failing_sync.c")], check=True)
+        yield {"LD_PRELOAD": str(library), "FAILING_SYNC": str(broken)}, broken
+
+
+@case
+def a_failed_sync_ends_the_process(service):
+    """Not even what the kernel says afterwards can be trusted: it refuses, says so, and ends; the next one begins anew."""
+    with failing_sync() as (environment, broken), Flotilla(config("data/sagas.db"), ADMIN, environment) as flotilla:
+        orders = Orders(service)
+        orders.acknowledge(20)
+        orders.slow = 0.3 * SLOWDOWN  # so that some are under way when it happens
+        orders.acknowledge(5)
+        broken.touch()
+        answer, key = submit_until_refused(orders)
+        check_problem(answer, 503, "store-unavailable")
+        broken.unlink()  # that syncs succeed again makes it no better
+        check_problem(orders.submit(key)[0], 503, "store-unavailable")
+        ready = flotilla.admin("GET", "/readyz")
+        check_equal(ready.status, 503, "readyz")
+        check(b"the journal has failed" in ready.body, f"readyz does not say why: {ready.body}")
+        check_equal(flotilla.metric("flotilla_journal_health"), 2, "the metric")
+        orders.states()  # can be read
+        check_equal(flotilla.process.wait(PATIENCE), 74, "exit code")
+        check("the journal has failed" in flotilla.said() and "this process ends" in flotilla.said(), f"what the log says: {flotilla.said()}")
+        # While it is broken nothing starts, so nothing is promised.
+        broken.touch()
+        flotilla.spawn()
+        check_equal(flotilla.process.wait(PATIENCE), 1, "exit code on a broken disk")
+        broken.unlink()
+        flotilla.spawn()
+        flotilla.await_ready()
+        orders.slow = 0.0
+        wait_until(accepts(orders, key), "the store takes sagas again")
+        orders.check_all_complete()
+        return f"{len(orders.ids)} sagas"
+
+
+@case
+def a_failed_sync_lets_requests_in_flight_end(service):
+    """What needs no store is answered to its end."""
+    with_gateway = config("data/sagas.db") + f"""gateways:
+  public:
+    listen: 127.0.0.1:{GATEWAY}
+    routes:
+      - GET /slow: service
+      - POST /pairs: {{ saga: pair, wait: 30s }}
+"""
+    with failing_sync() as (environment, broken), Flotilla(with_gateway, ADMIN, environment) as flotilla:
+        Orders(service).acknowledge(1)
+        service.behave = lambda request: Answer(200, {}, delay=2.0 if request.target == "/slow" else 0.0)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            slow = pool.submit(ask, GATEWAY, "GET", "/slow")
+            wait_until(lambda: any(request.target == "/slow" for request in service.requests), "it is on its way")
+            broken.touch()
+            check_problem(ask(GATEWAY, "POST", "/pairs", [("Content-Type", "application/json")], b'{"order": "g"}'), 503, "store-unavailable")
+            check_equal(slow.result().status, 200, "the answer to the request that was in flight")
+        check_equal(flotilla.process.wait(PATIENCE), 74, "exit code")
+        broken.unlink()
+        flotilla.spawn()
+        flotilla.await_ready()
 
 
 # --- stores that cannot be opened ----------------------------------------------------------------------
