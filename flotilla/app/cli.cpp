@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "flotilla/app/cli_journal.hpp"
 #include "flotilla/app/cli_sagas.hpp"
 #include "flotilla/app/cli_verbs.hpp"
 #include "flotilla/json/reader.hpp"
@@ -35,6 +36,8 @@ struct Parsed {
   std::uint64_t expected_seq = 0;
   bool timeline = false;
   SimulateOptions simulate;
+  StoreChoice store;
+  std::string journal_file;  // the copy, or the JSON lines
 };
 
 void add_file_verbs(CLI::App& app, const Commands& commands, Parsed& parsed) {
@@ -158,7 +161,7 @@ struct SagaUse {
 };
 const std::array<SagaUse, 13>& saga_uses() {
   static const std::array<SagaUse, 13> uses{{
-      {"list", {"--name", "--state", "--limit", "--after"}},
+      {"list", {"--name", "--state", "--search", "--limit", "--after"}},
       {"count", {}},
       {"show", {"--timeline"}},
       {"signal", {"--signal", "--payload"}},
@@ -187,8 +190,8 @@ void check_saga_use(const CLI::App& verb, Parsed& parsed) {
     misuse("ID", parsed.action + (many ? " takes no saga" : " needs a saga's id"));
   }
   for (const char* const option :
-       {"--name", "--state", "--limit", "--after", "--timeline", "--who", "--why", "--expected-seq", "--step",
-        "--result", "--version", "--signal", "--payload"}) {
+       {"--name", "--state", "--search", "--limit", "--after", "--timeline", "--who", "--why",
+        "--expected-seq", "--step", "--result", "--version", "--signal", "--payload"}) {
     if (verb.count(option) > 0 && std::ranges::find(use.options, option) == use.options.end()) {
       misuse(option, "does not belong to " + parsed.action);
     }
@@ -211,8 +214,8 @@ void check_saga_use(const CLI::App& verb, Parsed& parsed) {
   if (order.who.empty() || order.why.empty()) {
     misuse(order.who.empty() ? "--who" : "--why", "a saga keeps who did what to it, and why");
   }
-  if (parsed.action == "set-result" && !json::parse(order.result)) {
-    misuse("--result", "set-result needs the step's output, as JSON");
+  if (!order.result.empty() && !json::parse(order.result)) {
+    misuse("--result", "the step's output is JSON");
   }
 }
 
@@ -237,6 +240,8 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
   sagas->add_option("ID", parsed.saga_order.id, "the saga; for every action but list and count");
   sagas->add_option("--name", parsed.saga_filter.name, "list: of this definition");
   sagas->add_option("--state", parsed.saga_filter.state, "list: in this state, such as suspended");
+  sagas->add_option("--search", parsed.saga_filter.search,
+                    "list: NAME=TEXT, an attribute that the definition declares; may stand several times");
   sagas->add_option("--limit", parsed.saga_filter.limit, "list: at most so many")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -245,7 +250,8 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
   sagas->add_option("--who", parsed.saga_order.who, "who does it; $USER");
   sagas->add_option("--why", parsed.saga_order.why, "why; kept with the saga");
   sagas->add_option("--step", parsed.saga_order.step, "which step; that of the suspension");
-  sagas->add_option("--result", parsed.saga_order.result, "set-result: the step's output, as JSON");
+  sagas->add_option("--result", parsed.saga_order.result,
+                    "set-result: the step's output, as JSON; an undo has none");
   sagas->add_option("--signal", parsed.saga_signal.name, "signal: its name");
   sagas->add_option("--payload", parsed.saga_signal.payload, "signal: what it says, as JSON");
   sagas->add_option("--version", parsed.saga_order.version, "migrate: a definition's hash; the file's");
@@ -262,10 +268,36 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
   });
 }
 
+CLI::App* add_journal_verb(CLI::App& journal, const char* name, const char* help, Parsed& parsed) {
+  CLI::App* const verb = journal.add_subcommand(name, help);
+  CLI::Option* const file =
+      verb->add_option("--file", parsed.store.file, "the configuration that names the store")
+          ->capture_default_str();
+  verb->add_option("--store", parsed.store.store, "the store itself: PATH or sqlite:PATH")->excludes(file);
+  return verb;
+}
+
+void add_journal_verbs(CLI::App& app, Parsed& parsed) {
+  CLI::App* const journal = app.add_subcommand("journal", "care for the store, also while it is in use");
+  journal->require_subcommand(1);
+  CLI::App* const backup = add_journal_verb(*journal, "backup", "a consistent copy as a new file", parsed);
+  backup->add_option("COPY", parsed.journal_file, "the new file")->required();
+  backup->callback([&] { parsed.run = [&] { return backup_journal(parsed.store, parsed.journal_file); }; });
+  add_journal_verb(*journal, "verify", "read all of it and say what is wrong", parsed)->callback([&] {
+    parsed.run = [&] { return verify_journal(parsed.store); };
+  });
+  CLI::App* const exported = add_journal_verb(*journal, "export", "write it as JSON lines", parsed);
+  exported->add_option("LINES", parsed.journal_file, "the new file; stdout");
+  exported->callback([&] { parsed.run = [&] { return export_journal(parsed.store, parsed.journal_file); }; });
+  CLI::App* const imported =
+      add_journal_verb(*journal, "import", "make a new store of exported lines", parsed);
+  imported->add_option("LINES", parsed.journal_file, "the exported file; - for stdin")->required();
+  imported->callback([&] { parsed.run = [&] { return import_journal(parsed.store, parsed.journal_file); }; });
+}
+
 // Verbs that the design promises: whoever tries one learns that it is not a slip of the finger.
 void add_later_verbs(CLI::App& app, Parsed& parsed) {
-  for (const char* name :
-       {"import", "topics", "queues", "views", "migrations", "logs", "sidecar", "journal"}) {
+  for (const char* name : {"import", "topics", "queues", "views", "migrations", "logs", "sidecar"}) {
     CLI::App* const verb = app.add_subcommand(name)->group("")->allow_extras();
     verb->callback([&parsed, name] {
       parsed.run = [name] {
@@ -286,6 +318,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_client_verbs(app, parsed);
   add_saga_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
+  add_journal_verbs(app, parsed);
   add_later_verbs(app, parsed);
   try {
     app.parse(argc, argv);

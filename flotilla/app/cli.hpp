@@ -1,7 +1,7 @@
 // The command line (DESIGN 4.1): parses, and calls what the program supplies.
 //
 // Results go to stdout, messages to stderr. Exit codes: 0 done, 1 what was asked failed or is invalid,
-// 2 wrong usage. Threads: main only.
+// 2 wrong usage; `up` also ends with Platform::kStoreFailed. Threads: main only.
 #pragma once
 
 #include <functional>

@@ -53,8 +53,8 @@ class SagaHost {
   void stop();
 
  private:
-  SagaHost(std::string path, std::unique_ptr<journal::Journal> journal,
-           std::unique_ptr<saga::Runner> runner, const ConfigFile& file);
+  SagaHost(std::string path, std::unique_ptr<journal::Journal> journal, std::unique_ptr<saga::Runner> runner,
+           const ConfigFile& file);
 
   std::string path_;
   std::unique_ptr<journal::Journal> journal_;  // null after stop()

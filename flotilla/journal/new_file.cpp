@@ -36,6 +36,11 @@ Result<NewFile> NewFile::begin(const std::string& name) {
   if (std::filesystem::exists(name, error)) {
     return fail(Errc::conflict, fmt::format("{} exists already: name another file, or move it away", name));
   }
+  if (const std::string log = name + "-wal"; std::filesystem::exists(log, error)) {
+    // SQLite would take it for the new store's, and write its pages over it.
+    return fail(Errc::conflict,
+                fmt::format("{} is left of another store: move it away together with that one", log));
+  }
   NewFile file(name);
   std::filesystem::remove(file.path(), error);  // of an attempt that was interrupted
   if (error) {

@@ -17,7 +17,8 @@ void create_private(const std::string& path);
 
 class NewFile {
  public:
-  // The partial file is there, empty and private. Errors: conflict (a file of that name exists), io.
+  // The partial file is there, empty and private. Errors: conflict (a file of that name exists, or a
+  // write-ahead log that belonged to one), io.
   [[nodiscard]] static Result<NewFile> begin(const std::string& name);
   NewFile(NewFile&& other) noexcept : name_(std::exchange(other.name_, {})) {}
   NewFile& operator=(NewFile&&) = delete;

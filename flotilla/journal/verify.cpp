@@ -11,9 +11,13 @@
 namespace flotilla::journal {
 namespace {
 
+constexpr std::uint64_t kProgressEvery = 10'000;  // records
+
 class Verifier {
  public:
-  Verifier(sqlite::Connection& db, const Vocabulary& vocabulary) : db_(db), vocabulary_(vocabulary) {}
+  Verifier(sqlite::Connection& db, const Vocabulary& vocabulary,
+           const std::function<void(std::uint64_t)>& progress)
+      : db_(db), vocabulary_(vocabulary), progress_(progress) {}
 
   Result<StoreReport> run() {
     db_.execute("BEGIN");
@@ -72,7 +76,9 @@ class Verifier {
         problem(fmt::format("position {} stands twice", position));
       }
       previous = position;
-      ++report_.records;
+      if (++report_.records % kProgressEvery == 0 && progress_) {
+        progress_(report_.records);
+      }
       last_stream_ = std::max(last_stream_, static_cast<std::uint64_t>(rows.integer(2)));
       check_record(position, rows);
     }
@@ -153,6 +159,7 @@ class Verifier {
 
   sqlite::Connection& db_;
   const Vocabulary& vocabulary_;
+  const std::function<void(std::uint64_t)>& progress_;
   StoreReport report_;
   std::vector<std::pair<RecordClass, std::string>> tables_;
   std::uint64_t last_position_ = 0;
@@ -162,12 +169,17 @@ class Verifier {
 
 }  // namespace
 
-Result<StoreReport> verify_store(const std::string& path, const Vocabulary& vocabulary) {
+Result<StoreReport> verify_store(const std::string& path, const Vocabulary& vocabulary,
+                                 const std::function<void(std::uint64_t)>& progress) {
   auto db = open_store_for_reading(path);
   if (!db) {
     return std::unexpected(std::move(db.error()));
   }
-  return Verifier(**db, vocabulary).run();
+  auto report = Verifier(**db, vocabulary, progress).run();
+  if (!report) {
+    report.error().message = fmt::format("the store {} cannot be read: {}", path, report.error().message);
+  }
+  return report;
 }
 
 }  // namespace flotilla::journal

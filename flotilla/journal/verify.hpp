@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,9 @@ struct StoreReport {
   std::vector<std::string> problems;  // sentences; empty: the store is whole
 };
 
-// Errors: what keeps it from being read at all.
-[[nodiscard]] Result<StoreReport> verify_store(const std::string& path, const Vocabulary& vocabulary);
+// `progress`, if any, is told now and then how many records are read. Errors: what keeps it from being read
+// at all.
+[[nodiscard]] Result<StoreReport> verify_store(const std::string& path, const Vocabulary& vocabulary,
+                                               const std::function<void(std::uint64_t)>& progress = {});
 
 }  // namespace flotilla::journal
