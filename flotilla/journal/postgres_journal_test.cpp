@@ -17,7 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using test::of_category;
 using testing::HasSubstr;
-using testing::Not;
 
 // Waits for what another thread or the server does; the bound is for what never comes.
 template <class Condition>
@@ -166,8 +165,9 @@ TEST_F(PostgresJournalTest, GivingBackWaitsForTheWorkOfAShardToStop) {
 TEST_F(PostgresJournalTest, AnAppendThatIsCutInTheMiddleHappensOnce) {
   const auto journal = database_->open();
   ASSERT_TRUE(test::append(*journal, in_shard(*journal, 0, "before")).has_value());
-  database_->execute("BEGIN");
-  database_->execute("SELECT * FROM flotilla.shards WHERE shard = 0 FOR UPDATE");
+  const auto locker = database_->connect();
+  ASSERT_TRUE(locker->query("BEGIN") &&
+              locker->query("SELECT * FROM flotilla.shards WHERE shard = 0 FOR UPDATE"));
   std::promise<AppendResult> promise;
   journal->append(in_shard(*journal, 0, "cut"),
                   [&](AppendResult result) { promise.set_value(std::move(result)); });
@@ -175,7 +175,7 @@ TEST_F(PostgresJournalTest, AnAppendThatIsCutInTheMiddleHappensOnce) {
       "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
   ASSERT_TRUE(eventually([&] { return database_->number("SELECT count(*) " + waiting) == 1; }));
   database_->execute("SELECT pg_terminate_backend(pid) " + waiting);
-  database_->execute("COMMIT");
+  ASSERT_TRUE(locker->query("COMMIT"));
   const auto result = promise.get_future().get();
   ASSERT_TRUE(result.has_value()) << describe(result.error());
   EXPECT_EQ(result->position, Position(2, 0));
@@ -249,6 +249,29 @@ TEST_F(PostgresJournalTest, ARestartOfTheServerIsSurvived) {
   EXPECT_EQ(texts_in(*journal, 0), (std::vector<std::string>{"before", "after"}));
   EXPECT_TRUE(eventually([&] { return journal->health().state == Health::State::healthy; }));
   EXPECT_TRUE(eventually([&] { return owned(*journal).size() == 64; }));
+}
+
+TEST_F(PostgresJournalTest, WhatCannotBeLookedUpIsAnsweredAsUnknown) {
+  auto server = std::make_unique<test::PostgresServer>();
+  test::Database database(server->url().value());
+  const auto journal = database.open();
+  ASSERT_TRUE(test::append(*journal, in_shard(*journal, 0, "before")).has_value());
+  const auto locker = database.connect();
+  ASSERT_TRUE(locker->query("BEGIN") &&
+              locker->query("SELECT * FROM flotilla.shards WHERE shard = 0 FOR UPDATE"));
+  std::promise<AppendResult> promise;
+  journal->append(in_shard(*journal, 0, "x"),
+                  [&](AppendResult result) { promise.set_value(std::move(result)); });
+  ASSERT_TRUE(eventually([&] {
+    return database.number(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+               "wait_event_type = 'Lock'") == 1;
+  }));
+  server.reset();
+  const auto result = promise.get_future().get();
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(std::get<StoreUnavailable>(result.error()).effect, Effect::unknown);
+  EXPECT_THAT(describe(result.error()), HasSubstr("whether this append was kept shows after a restart"));
 }
 
 TEST_F(PostgresJournalTest, WhileTheServerIsAwayAppendsAreRefusedAndHealthSaysSo) {

@@ -28,7 +28,7 @@ std::optional<std::string> read_file(const std::string& path) {
   return std::getline(in, line) ? std::optional(line) : std::nullopt;
 }
 
-std::unique_ptr<pg::Connection> connect(const std::string& url) {
+std::unique_ptr<pg::Connection> connect_to(const std::string& url) {
   return pg::Connection::open(pg::parse_address(url).value(), "test", Millis(60'000)).value();
 }
 
@@ -64,7 +64,7 @@ std::optional<std::string> postgres_url() {
 Database::Database(const std::string& server) : server_(server) {
   static int made = 0;
   name_ = fmt::format("t{}_{}", ::getpid(), ++made);
-  auto on_server = connect(server_);
+  auto on_server = connect_to(server_);
   if (auto created = on_server->query(fmt::format("CREATE DATABASE {} TEMPLATE template0", name_));
       !created) {
     throw std::runtime_error(created.error().message);
@@ -74,12 +74,16 @@ Database::Database(const std::string& server) : server_(server) {
 
 Database::~Database() {
   connection_.reset();
-  (void)connect(server_)->query(fmt::format("DROP DATABASE {} WITH (FORCE)", name_));
+  auto on_server = pg::Connection::open(pg::parse_address(server_).value(), "test", Millis(60'000));
+  if (!on_server) {
+    return;  // the test has stopped the server
+  }
+  (void)(*on_server)->query(fmt::format("DROP DATABASE {} WITH (FORCE)", name_));
 }
 
 pg::Rows Database::query(const std::string& sql) {
   if (connection_ == nullptr || !connection_->is_open()) {
-    connection_ = connect(url_);
+    connection_ = connect();
   }
   auto answer = connection_->query(sql);
   if (!answer) {
@@ -87,6 +91,8 @@ pg::Rows Database::query(const std::string& sql) {
   }
   return std::move(*answer);
 }
+
+std::unique_ptr<pg::Connection> Database::connect() const { return connect_to(url_); }
 
 PostgresOptions Database::options() const {
   return {.uri = url_, .vocabulary = test::vocabulary(), .address = {}, .now = {}};

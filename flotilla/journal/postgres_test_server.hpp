@@ -44,6 +44,8 @@ class Database {
   pg::Rows query(const std::string& sql);
   void execute(const std::string& sql) { (void)query(sql); }
   [[nodiscard]] std::int64_t number(const std::string& sql) { return query(sql).number(0, 0); }
+  // One more of those.
+  [[nodiscard]] std::unique_ptr<pg::Connection> connect() const;
   // Ends every other connection to this database.
   void cut_all() {
     execute(
