@@ -7,7 +7,7 @@
 #include <iostream>
 
 #include "flotilla/base/text.hpp"
-#include "flotilla/saga/core/simulation/world.hpp"
+#include "flotilla/saga/core/simulation/shrink.hpp"
 
 namespace {
 
@@ -15,11 +15,13 @@ using namespace flotilla::saga::simulation;
 
 int report(const Catalogue& catalogue, const WorldConfig& config, const std::string& violation) {
   Coverage ignored;
-  WorldConfig traced = config;
+  const Shrunk shrunk = shrink(config, catalogue);
+  WorldConfig traced = shrunk.config;
   traced.trace = true;
   const std::string path = "saga-simulation-" + std::to_string(config.seed) + ".txt";
   std::ofstream(path) << text_of(World(traced, catalogue, ignored).run().timeline);
-  std::cerr << "seed " << config.seed << ": " << violation << "\ntimeline in " << path << "\n";
+  std::cerr << "seed " << config.seed << ": " << violation << "\nsmaller: " << to_string(shrunk) << ": "
+            << shrunk.violation << "\ntimeline in " << path << "\n";
   return 1;
 }
 

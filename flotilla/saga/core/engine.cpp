@@ -34,6 +34,10 @@ Engine::Engine(const EngineConfig& config, const DefinitionSource& definitions)
 
 const SagaState* Engine::state(SagaId saga) const {
   const auto found = lives_.find(saga);
+  if (config_.faults.has(EngineFault::show_before_durable) && found != lives_.end() &&
+      found->second.appending) {
+    return &found->second.appending->next();
+  }
   return found == lives_.end() || found->second.state.phase == Phase::none ? nullptr : &found->second.state;
 }
 

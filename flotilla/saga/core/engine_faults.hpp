@@ -24,8 +24,9 @@ enum class EngineFault : std::uint8_t {
   config_aborts,          // a mistake in the set-up aborts
   child_left_held,        // a parent does not release its children
   conflict_is_undone,     // a 409 to an undo sent before is taken for "undone already"
+  show_before_durable,    // a reader is shown what is under way to the journal
 };
-inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::conflict_is_undone) + 1;
+inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::show_before_durable) + 1;
 
 struct EngineFaults {
   EngineFault planted = EngineFault::none;

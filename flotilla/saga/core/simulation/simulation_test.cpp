@@ -1,9 +1,11 @@
 // Thousands of seeded lives of the engine. The long runs are those of tests/simulation.
+#include <bit>
 #include <fstream>
 #include <iostream>
 
 #include <gtest/gtest.h>
 
+#include "flotilla/saga/core/simulation/shrink.hpp"
 #include "flotilla/saga/core/simulation/world.hpp"
 
 namespace flotilla::saga::simulation {
@@ -21,11 +23,13 @@ Coverage run_seeds(std::uint64_t first, std::uint64_t count, std::size_t events)
     const Outcome outcome = World({.seed = seed, .events = events}, catalogue(), coverage).run();
     if (!outcome.violation.empty()) {
       Coverage ignored;
-      const Outcome again =
-          World({.seed = seed, .events = events, .trace = true}, catalogue(), ignored).run();
+      Shrunk shrunk = shrink({.seed = seed, .events = events}, catalogue());
+      shrunk.config.trace = true;
+      const Outcome again = World(shrunk.config, catalogue(), ignored).run();
       const std::string path = testing::TempDir() + "saga-simulation-" + std::to_string(seed) + ".txt";
       std::ofstream(path) << text_of(again.timeline);
-      ADD_FAILURE() << "seed " << seed << ": " << outcome.violation << "\ntimeline in " << path;
+      ADD_FAILURE() << "seed " << seed << ": " << outcome.violation << "\nsmaller: " << to_string(shrunk)
+                    << ": " << shrunk.violation << "\ntimeline in " << path;
       break;
     }
   }
@@ -48,6 +52,17 @@ TEST(SagaSimulation, SomeSeeds) {
   std::cout << coverage.events << " events, " << coverage.sagas << " sagas, " << coverage.crashed
             << " crashes\n";
   expect_transitions(coverage);
+}
+
+TEST(SagaSimulation, ShrinksAFailingSeed) {
+  const WorldConfig whole{.seed = 1, .events = 600, .faults = {.planted = EngineFault::forget_unknown}};
+  const Shrunk shrunk = shrink(whole, catalogue());
+  EXPECT_EQ(shrunk.violation.substr(0, 2), "I4");
+  EXPECT_LT(shrunk.config.events, 200U) << to_string(shrunk);
+  EXPECT_GT(std::popcount(shrunk.config.without), 15) << to_string(shrunk);
+  Coverage ignored;
+  EXPECT_EQ(World(shrunk.config, catalogue(), ignored).run().violation, shrunk.violation);
+  EXPECT_EQ(shrink({.seed = 1, .events = 20}, catalogue()).violation, "");
 }
 
 // The simulator finds each mistake that is planted in the engine, and soon.

@@ -150,7 +150,7 @@ TEST(Stubs, PutNumbersIntoAGivenInput) {
   EXPECT_EQ(json::write(drawn), R"({"order":"o-)" + n + R"(","items":[{"sku":"x)" + n + R"(y"}],"total":3})");
 }
 
-// Every number as `#`, and no lines of timelines.
+// Every number as `#`, and no lines that are there or not by luck: timelines, what was rarely reached.
 std::string without_dice(const std::string& text) {
   std::string out;
   std::size_t at = 0;
@@ -158,7 +158,8 @@ std::string without_dice(const std::string& text) {
     const std::size_t end = text.find('\n', at);
     const std::string line = text.substr(at, end - at);
     at = end + 1;
-    if (line.find(" ms ") != std::string::npos || line.find(" lines before") != std::string::npos) {
+    if (line.find(" ms ") != std::string::npos || line.find(" lines before") != std::string::npos ||
+        line.starts_with("  never:") || line.starts_with("  needed a person:")) {
       continue;
     }
     std::string shown;

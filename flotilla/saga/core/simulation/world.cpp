@@ -41,6 +41,7 @@ World::World(const WorldConfig& config, const Catalogue& catalogue, Coverage& co
            .signal = odds(700),
            .operate = odds(400),
            .slow_disk = odds(300)};
+  leave_out(config_.without);
   // In some runs one service hardly ever answers.
   if (random_.below(4) == 0) {
     const auto& all = catalogue_.submitted();
@@ -54,6 +55,19 @@ World::World(const WorldConfig& config, const Catalogue& catalogue, Coverage& co
   take_over(false);
   schedule(Duration(0), ClientActs{});
   schedule(std::chrono::milliseconds(500), OperatorActs{});
+}
+
+// The order of kFaultNames.
+void World::leave_out(std::uint32_t without) {
+  const std::array<std::uint32_t*, kFaultNames.size()> odds{
+      &odds_.crash,       &odds_.lose_commit, &odds_.fail_store, &odds_.not_sent,  &odds_.lose_request,
+      &odds_.lose_answer, &odds_.doubled,     &odds_.late,       &odds_.held_back, &odds_.lose_message,
+      &odds_.zombie,      &odds_.jump,        &odds_.cancel,     &odds_.signal,    &odds_.operate,
+      &odds_.slow_disk,   &moods_.refuse,     &moods_.again,     &moods_.stumble,  &moods_.pending,
+      &moods_.confused,   &moods_.says,       &moods_.block};
+  for (std::size_t i = 0; i < odds.size(); ++i) {
+    *odds[i] = (without >> i & 1U) != 0 ? 0 : *odds[i];
+  }
 }
 
 Now World::clocks() const {
@@ -119,6 +133,7 @@ Outcome World::run() {
       check_end();
     }
   }
+  outcome_.events = happened_;
   return std::move(outcome_);
 }
 

@@ -9,6 +9,7 @@
 // Ownership: owns all of it; the catalogue outlives it. Threads: one. Cost: some microseconds an event.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -32,8 +33,16 @@ struct WorldConfig {
   std::uint64_t seed = 1;
   std::size_t events = 2000;  // then it heals
   EngineFaults faults;
-  bool trace = false;  // keep a timeline
+  bool trace = false;         // keep a timeline
+  std::uint32_t without = 0;  // a bit for each kind of fault that does not happen, by kFaultNames
 };
+
+// The kinds of faults that a seed draws, by their bit in `without`.
+inline constexpr std::array<std::string_view, 23> kFaultNames{
+    "crash",   "lose-commit", "fail-store", "not-sent",     "lose-request", "lose-answer",
+    "doubled", "late",        "held-back",  "lose-message", "zombie",       "jump",
+    "cancel",  "signal",      "operate",    "slow-disk",    "refuse",       "again",
+    "stumble", "pending",     "confused",   "says",         "block"};
 
 // What happened, with `trace`.
 struct Moment {
@@ -43,8 +52,9 @@ struct Moment {
 };
 
 struct Outcome {
-  std::string violation;  // empty: none
-  SagaId saga;            // that it is about, if one
+  std::string violation;   // empty: none
+  SagaId saga;             // that it is about, if one
+  std::size_t events = 0;  // that have happened then
   std::vector<Moment> timeline;
 };
 
@@ -180,6 +190,7 @@ class World {
   void submit();
   [[nodiscard]] std::string some_signal(SagaId saga);
   [[nodiscard]] json::Value payload_of(SagaId saga, std::string_view signal);
+  void read_one();
   void on_reply(const effect::Reply& reply);
   void operate(SagaId saga, bool to_heal);
   void on(TimerDue& due);
@@ -201,6 +212,7 @@ class World {
   Random random_;
   KeyMaterial keys_;
   Moods moods_;
+  void leave_out(std::uint32_t without);
   struct {
     std::uint32_t crash, lose_commit, fail_store, not_sent, lose_request, lose_answer, doubled, late,
         held_back, lose_message, zombie, jump, cancel, signal, operate, slow_disk;
@@ -231,6 +243,7 @@ class World {
   };
   std::unordered_map<Waiter, Asked> waiters_;
   std::unordered_map<std::string, std::pair<SagaId, std::string>> acknowledged_;  // key -> saga, input
+  std::unordered_map<SagaId, std::uint64_t> read_;  // seq that a reader has seen
   Waiter next_waiter_ = 1;
   std::uint64_t next_signal_ = 1;
   std::set<std::tuple<Finding::Kind, SagaId, StepIndex>> found_;

@@ -79,6 +79,7 @@ void World::on(ClientActs& /*acts*/) {
   if (order_.empty()) {
     return;
   }
+  read_one();
   // The newest sagas are the likeliest to be alive.
   const std::size_t back = random_.below(std::min<std::size_t>(order_.size(), 8));
   const SagaId saga = order_[order_.size() - 1 - back];
@@ -105,6 +106,21 @@ void World::on(ClientActs& /*acts*/) {
     visit();
     feed(epoch_, input::Cancel{.saga = saga, .waiter = waiter, .who = "client", .why = "changed my mind"});
   }
+}
+
+// I16: what a reader has seen of a saga is durable, and nobody sees less afterwards.
+void World::read_one() {
+  const SagaId saga = order_[order_.size() - 1 - random_.below(std::min<std::size_t>(order_.size(), 8))];
+  const std::uint64_t durable = streams_.at(saga).records.size();
+  const SagaState* live = current().engine->state(saga);
+  const std::uint64_t seen = live == nullptr ? durable : live->seq;
+  std::uint64_t& before = read_[saga];
+  if (seen > durable) {
+    violated("I16: a reader sees what is not durable", saga);
+  } else if (seen < before) {
+    violated("I16: a reader sees less than before", saga);
+  }
+  before = seen;
 }
 
 void World::on_reply(const effect::Reply& reply) {
