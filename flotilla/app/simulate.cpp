@@ -20,7 +20,6 @@ namespace {
 using saga::DefinitionPtr;
 using saga::simulation::UserReportConfig;
 using saga::simulation::UserRun;
-using saga::simulation::UserRunConfig;
 
 Result<DefinitionPtr> choose(const ConfigFile& file, const std::string& name) {
   std::string known;
