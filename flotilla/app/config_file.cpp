@@ -220,11 +220,32 @@ void check_shared_journal(const ConfigFile& file, const Node& root, Problems& pr
   }
 }
 
+// A key whose mapping another spec reads, from the node.
+using ReadPart = std::function<void(ConfigFile&, const Node&, Problems&)>;
+void add_part(Spec<ConfigFile>& spec, const char* key, const char* meaning, ReadPart read) {
+  auto mapping = config::json_value();
+  mapping.form = "a mapping, below";
+  spec.field_with<std::string>(
+      key, mapping,
+      [read = std::move(read)](ConfigFile& f, const std::string&, const Node& n, Problems& p) {
+        read(f, n, p);
+      },
+      meaning);
+}
+
+void add_ports(Spec<ConfigFile>& spec) {
+  add_part(spec, "admin", "management port", [](ConfigFile& f, const Node& n, Problems& p) {
+    f.admin = ControlConfig{.listen = "127.0.0.1:9900", .token = {}, .hosts = {}};
+    admin_spec().read(n, *f.admin, p);
+  });
+  add_part(spec, "api", "what services themselves call", [](ConfigFile& f, const Node& n, Problems& p) {
+    f.api = ApiConfig{{.listen = "127.0.0.1:9901", .token = {}, .hosts = {}}, {}};
+    api_spec().read(n, *f.api, p);
+  });
+}
+
 Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sources) {
   Spec<ConfigFile> spec("the file");
-  auto any = config::json_value();  // read by the specs of the parts, from the node
-  any.form = "a mapping, below";
-  using Set = std::function<void(ConfigFile&, std::string, const Node&, Problems&)>;
   spec.field_with<std::uint32_t>(
       "flotilla", config::integer(1, 1), [](ConfigFile&, std::uint32_t, const Node&, Problems&) {},
       "version of the file");
@@ -240,59 +261,35 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
         f.trusted_proxies = std::move(list);
       },
       "networks whose X-Forwarded-*, traceparent and deadlines are believed", "none");
-  spec.field_with<std::string>("admin", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.admin =
-                                     ControlConfig{.listen = "127.0.0.1:9900", .token = {}, .hosts = {}};
-                                 admin_spec().read(n, *f.admin, p);
-                               }),
-                               "management port");
-  spec.field_with<std::string>("api", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.api =
-                                     ApiConfig{{.listen = "127.0.0.1:9901", .token = {}, .hosts = {}}, {}};
-                                 api_spec().read(n, *f.api, p);
-                               }),
-                               "what services themselves call");
-  spec.field_with<std::string>("stores", any,
-                               Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.stores.named = true;
-                                 stores_spec(path).read(n, f.stores, p);
-                               }),
-                               "where what must survive is kept");
-  spec.field_with<std::string>(
-      "registry", any, Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-        f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}, .hosts = {}}, false};
-        registry_spec().read(n, *f.registry, p);
-      }),
-      "Consul-compatible registry");
-  spec.field_with<std::string>("telemetry", any,
-                               Set([](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 telemetry_spec().read(n, f.telemetry, p);
-                               }),
-                               "logs and traces");
+  add_ports(spec);
+  add_part(spec, "stores", "where what must survive is kept",
+           [path](ConfigFile& f, const Node& n, Problems& p) {
+             f.stores.named = true;
+             stores_spec(path).read(n, f.stores, p);
+           });
+  add_part(spec, "registry", "Consul-compatible registry", [](ConfigFile& f, const Node& n, Problems& p) {
+    f.registry = RegistryConfig{{.listen = "127.0.0.1:8500", .token = {}, .hosts = {}}, false};
+    registry_spec().read(n, *f.registry, p);
+  });
+  add_part(spec, "telemetry", "logs and traces",
+           [](ConfigFile& f, const Node& n, Problems& p) { telemetry_spec().read(n, f.telemetry, p); });
   // Read before the services, whatever their order in the file: see parse_config.
-  spec.field_with<std::string>("defaults", any, Set([](ConfigFile&, std::string, const Node&, Problems&) {}),
-                               "policies of every service");
-  spec.field_with<std::string>(
-      "services", any,
-      Set([](ConfigFile& f, std::string, const Node& n, Problems& p) { read_services(n, f, p); }),
-      "services and their policies");
-  spec.field_with<std::string>("gateways", any,
-                               Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.gateways = gateway::read_gateways(n, path, p);
-                               }),
-                               "listeners and their routes");
-  spec.field_with<std::string>("compositions", any,
-                               Set([path](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 f.compositions = gateway::read_compositions(n, path, p);
-                               }),
-                               "answers made of several calls");
-  spec.field_with<std::string>("sagas", any,
-                               Set([path, &sources](ConfigFile& f, std::string, const Node& n, Problems& p) {
-                                 Problems warnings;
-                                 f.sagas = saga::read_sagas(n, sources, p, warnings);
-                                 f.warnings = warnings.lines(path);
-                               }),
-                               "transactions across services");
+  add_part(spec, "defaults", "policies of every service", [](ConfigFile&, const Node&, Problems&) {});
+  add_part(spec, "services", "services and their policies",
+           [](ConfigFile& f, const Node& n, Problems& p) { read_services(n, f, p); });
+  add_part(spec, "gateways", "listeners and their routes", [path](ConfigFile& f, const Node& n, Problems& p) {
+    f.gateways = gateway::read_gateways(n, path, p);
+  });
+  add_part(spec, "compositions", "answers made of several calls",
+           [path](ConfigFile& f, const Node& n, Problems& p) {
+             f.compositions = gateway::read_compositions(n, path, p);
+           });
+  add_part(spec, "sagas", "transactions across services",
+           [path, &sources](ConfigFile& f, const Node& n, Problems& p) {
+             Problems warnings;
+             f.sagas = saga::read_sagas(n, sources, p, warnings);
+             f.warnings = warnings.lines(path);
+           });
   for (const char* key :
        {"topics", "subscriptions", "choreographies", "aggregates", "views", "migrations", "sidecar"}) {
     spec.later(key);
