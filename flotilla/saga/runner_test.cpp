@@ -9,133 +9,18 @@
 #include <gtest/gtest.h>
 
 #include "flotilla/journal/core/event.hpp"
-#include "flotilla/journal/memory_journal.hpp"
-#include "flotilla/json/reader.hpp"
-#include "flotilla/json/writer.hpp"
-#include "flotilla/net/clock.hpp"
-#include "flotilla/saga/core/builder.hpp"
-#include "flotilla/saga/runner_rig.hpp"
+#include "flotilla/saga/runner_fixture.hpp"
 
 namespace flotilla::saga {
 namespace {
 
 using namespace std::chrono_literals;
 using test::always;
-using test::kPatience;
-using test::LoopThread;
-using test::Services;
-using test::Worker;
-
-json::Value parsed(std::string_view text) { return json::parse(text).value(); }
-
-constexpr RetryDraft kQuick{.attempts = 6, .within = {}, .first = 2ms, .cap = 20ms, .factor = {}};
-
-SagaBuilder order() {
-  return std::move(SagaBuilder("order")
-                       .step(StepBuilder("reserve")
-                                 .action("POST shop/reservations", "{order: .input.id}")
-                                 .undo("DELETE shop/reservations/{.input.id}")
-                                 .retry(kQuick))
-                       .step(StepBuilder("charge")
-                                 .action("POST shop/charges", "{order: .input.id, total: .input.total}")
-                                 .undo("POST shop/refunds", "{order: .input.id}")
-                                 .retry(kQuick))
-                       .step(StepBuilder("ship").pivot().action("POST shop/shipments").retry(kQuick))
-                       .result("{shipment: .steps.ship.id}"));
-}
-
-constexpr std::uint32_t kSlots = 16;
-
-class RunnerTest : public testing::Test {
- protected:
-  explicit RunnerTest(std::uint32_t workers = 2) {
-    call::ServiceConfig config;
-    config.name = ServiceName("shop");
-    config.urls = {{"127.0.0.1", services.port(), ""}};
-    config.circuit_breaker.emplace();
-    config.bulkhead = resilience::BulkheadConfig{.concurrent = kSlots, .queue = 100, .wait = kPatience};
-    service = std::move(*call::Service::create(config, workers, net::monotonic_now(), 1, nullptr));
-    for (std::uint32_t i = 0; i < workers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(i, service));
-    }
-  }
-  ~RunnerTest() override { runner.reset(); }
-
-  static DefinitionPtr built(const SagaBuilder& builder) {
-    auto definition = builder.build();
-    EXPECT_TRUE(definition) << definition.error().message;
-    return *definition;
-  }
-  void open(std::vector<DefinitionPtr> definitions) {
-    auto opened = Runner::open(journal, {.definitions = std::move(definitions),
-                                         .callback_base = "http://cb/",
-                                         .recovery_rate = recovery_rate,
-                                         .seed = static_cast<std::uint64_t>(net::wall_now().ns_since_epoch)});
-    ASSERT_TRUE(opened) << opened.error().message;
-    runner = std::move(*opened);
-    std::vector<ShardHost> hosts;
-    for (const auto& worker : workers_) {
-      hosts.push_back(worker->host());
-    }
-    runner->start(std::move(hosts));
-  }
-  Asked<StartResult> start(std::string key = "", std::string_view input = R"({"id":7,"total":1.10})",
-                           Duration wait = kPatience, std::string name = "order") {
-    return client.ask<Asked<StartResult>>([&] {
-      return runner->start(StartRequest{.name = name,
-                                        .principal = "test",
-                                        .key = key,
-                                        .input = parsed(input),
-                                        .trace = {},
-                                        .correlation = "c-1",
-                                        .wait = wait});
-    });
-  }
-  Asked<SagaView> show(SagaId saga, bool timeline = false) {
-    return client.ask<Asked<SagaView>>([&] { return runner->show(saga, timeline); });
-  }
-  void wait_for_state(SagaId saga, std::string_view state) {
-    for (const auto until = net::monotonic_now() + kPatience;;) {
-      const auto view = show(saga);
-      ASSERT_TRUE(view) << view.error().detail;
-      if (view->state == state) {
-        return;
-      }
-      ASSERT_LT(net::monotonic_now(), until) << json::write(view->body);
-    }
-  }
-
-  // Until all workers together have counted that much.
-  void wait_for_count(std::uint64_t least, std::uint64_t (*count)(const call::ServiceCounters&)) {
-    const auto sum = [&] {
-      std::uint64_t all = 0;
-      for (const call::ServiceCounters& each : service->metrics().shards()) {
-        all += count(each);
-      }
-      return all;
-    };
-    for (const auto until = net::monotonic_now() + kPatience; sum() < least;) {
-      ASSERT_LT(net::monotonic_now(), until);
-      std::this_thread::yield();
-    }
-  }
-
-  std::uint32_t recovery_rate = 200;
-  journal::MemoryJournal journal{saga_vocabulary()};
-  Services services;
-  std::shared_ptr<call::Service> service;
-  LoopThread client;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::unique_ptr<Runner> runner;
-};
-
-std::string steps_of(const SagaView& view) {
-  std::string all;
-  for (const json::Value& step : view.body["steps"].items()) {
-    all += std::string(step["name"].as_string()) + ":" + std::string(step["state"].as_string()) + " ";
-  }
-  return all;
-}
+using test::kQuick;
+using test::kSlots;
+using test::order;
+using test::RunnerTest;
+using test::steps_of;
 
 TEST_F(RunnerTest, RunsToItsEndAndShowsIt) {
   open({built(order())});
@@ -443,114 +328,6 @@ TEST_F(RunnerTest, RunsASagaAsAStepAndUndoesIt) {
   EXPECT_EQ(bad->saga.state, "compensated");
   EXPECT_EQ(services.got("POST /take").size(), 2U);
   EXPECT_EQ(services.got("POST /give").size(), 1U);
-}
-
-TEST_F(RunnerTest, TakesNoStartWithoutTheKeyThatIsRequired) {
-  open({built(std::move(order().require_key()))});
-  const auto refused = start();
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().reason, Reason::malformed);
-  EXPECT_NE(refused.error().detail.find("Idempotency-Key"), std::string::npos);
-  EXPECT_TRUE(start("k"));
-}
-
-TEST_F(RunnerTest, AnAnswerAgainstItsSchemaStopsTheSagaAndIsNotAskedForAgain) {
-  const auto schema = parsed(R"({"type":"object","required":["paid"]})");
-  open(
-      {built(std::move(SagaBuilder("order")
-                           .step(StepBuilder("charge")
-                                     .action("POST shop/charges")
-                                     .undo("POST shop/refunds")
-                                     .retry(kQuick)
-                                     .output_schema(schema))
-                           .step(StepBuilder("ship").pivot().action("POST shop/shipments").retry(kQuick))))});
-  services.when("POST /charges", always(200, R"({"status":"ok"})"));
-  const auto got = start();
-  ASSERT_TRUE(got) << got.error().detail;
-  EXPECT_EQ(got->saga.state, "suspended");
-  EXPECT_EQ(steps_of(got->saga), "charge:done ship:idle ");
-  EXPECT_EQ(json::write(got->saga.body["steps"][0]["output"]), R"({"status":"ok"})");
-  EXPECT_EQ(got->saga.body["suspension"]["reason"].as_string(), "config");
-  EXPECT_NE(got->saga.body["suspension"]["detail"].as_string().find("against its schema"), std::string::npos);
-  const auto operate = [&](Verb verb) {
-    return client.ask<Asked<SagaView>>([&] {
-      return runner->operate({.saga = got->saga.id,
-                              .verb = verb,
-                              .step = {},
-                              .who = "ada",
-                              .why = "a test",
-                              .expected_seq = {},
-                              .payload = {},
-                              .version = {}});
-    });
-  };
-  // A person decides: on with the answer as it is.
-  ASSERT_TRUE(operate(Verb::resume));
-  wait_for_state(got->saga.id, "completed");
-  EXPECT_EQ(services.got("POST /charges").size(), 1U);
-  // Or back.
-  const auto other = start();
-  ASSERT_TRUE(other) << other.error().detail;
-  ASSERT_TRUE(client.ask<Asked<SagaView>>([&] {
-    return runner->operate({.saga = other->saga.id,
-                            .verb = Verb::abort,
-                            .step = {},
-                            .who = "ada",
-                            .why = "a test",
-                            .expected_seq = {},
-                            .payload = {},
-                            .version = {}});
-  }));
-  wait_for_state(other->saga.id, "compensated");
-  EXPECT_EQ(services.got("POST /refunds").size(), 1U);
-  // One that keeps to it runs through.
-  services.when("POST /charges", always(200, R"({"paid":true})"));
-  EXPECT_EQ(start()->saga.state, "completed");
-}
-
-TEST_F(RunnerTest, IsFoundByWhatItsDefinitionDeclares) {
-  open({built(std::move(order()
-                            .search("order", ".input.id")
-                            .search("user", ".input.user")
-                            .search("all", ".input")
-                            .search("wrong", ".input.id.x")))});
-  ASSERT_TRUE(start("", R"({"id":7,"total":1,"user":"ada"})"));
-  ASSERT_TRUE(start("", R"({"id":8,"total":1,"user":"ada"})"));
-  ASSERT_TRUE(start("", json::write(json::Value::object(
-                            {{"id", 9}, {"total", 1}, {"user", std::string(kMaxSearchText + 1, 'x')}}))));
-  const auto found = [&](std::vector<std::pair<std::string, std::string>> search) {
-    ListRequest request;
-    request.search = std::move(search);
-    const auto page = client.ask<Asked<SagaPage>>([&] { return runner->list(std::move(request)); });
-    std::string all;
-    for (const json::Value& item : page.value().items.items()) {
-      all += json::write(item["search"]);
-    }
-    return all;
-  };
-  EXPECT_EQ(found({{"order", "7"}}), R"({"order":"7","user":"ada"})");
-  EXPECT_EQ(found({{"user", "ada"}, {"order", "8"}}), R"({"order":"8","user":"ada"})");
-  EXPECT_EQ(found({{"user", "bob"}}), "");
-  EXPECT_EQ(found({{"order", "9"}}), R"({"order":"9"})");
-}
-
-TEST_F(RunnerTest, ShowsNothingThatIsDeclaredAsSecret) {
-  open({built(std::move(order()
-                            .redact(".input.card")
-                            .redact(".steps.charge.token")
-                            .redact(".steps.ship.id")
-                            .redact(".result.shipment")))});
-  services.when("POST /charges", always(201, R"({"token":"SECRET","id":"c"})"));
-  services.when("POST /shipments", always(201, R"({"id":"SECRET"})"));
-  const auto got = start("", R"({"id":7,"total":1,"card":"SECRET"})");
-  ASSERT_TRUE(got) << got.error().detail;
-  EXPECT_EQ(got->saga.state, "completed");
-  for (const bool timeline : {false, true}) {
-    const std::string shown = json::write(show(got->saga.id, timeline)->body);
-    EXPECT_EQ(shown.find("SECRET"), std::string::npos) << shown;
-    EXPECT_NE(shown.find(R"("shipment":"[redacted]")"), std::string::npos) << shown;
-  }
-  EXPECT_EQ(json::write(got->saga.body).find("SECRET"), std::string::npos);
 }
 
 TEST_F(RunnerTest, DrainsAndRefusesWhatComesThen) {
