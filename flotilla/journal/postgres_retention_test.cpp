@@ -130,19 +130,7 @@ TEST_F(PostgresRetention, SettledStreamsAndExpiredClaimsGoAFewAtATime) {
   saga("compensated");
   saga("completed");
   const auto forget = [&](const std::string& state, std::size_t limit) {
-    std::vector<StreamId> streams;
-    for (const Summary& row : test::list(*journal_, {.record_class = RecordClass::saga,
-                                                     .name = "order",
-                                                     .state = state,
-                                                     .newest_first = false,
-                                                     .limit = limit,
-                                                     .changed_before = UtcMillis(now_)})
-                                  .value()) {
-      streams.push_back(row.stream);
-    }
-    return test::answer<Result<std::int64_t>>(
-               [&](auto done) { journal_->forget_streams(RecordClass::saga, streams, std::move(done)); })
-        .value();
+    return test::forget_sagas(*journal_, "order", state, UtcMillis(now_), limit);
   };
   EXPECT_EQ(forget("completed", 1), 2);
   EXPECT_EQ(forget("completed", 2), 2);

@@ -130,4 +130,24 @@ inline std::vector<std::string> texts(const Page& page) {
   return out;
 }
 
+// Forgets those of that name and state whose row has not changed since `before`, the oldest first; how many
+// records went.
+inline std::int64_t forget_sagas(Journal& journal, std::string name, std::string state, UtcMillis before,
+                                 std::size_t limit) {
+  std::vector<StreamId> streams;
+  for (const Summary& row : list(journal, {.record_class = RecordClass::saga,
+                                           .name = std::move(name),
+                                           .state = std::move(state),
+                                           .newest_first = false,
+                                           .limit = limit,
+                                           .changed_before = before})
+                                .value()) {
+    streams.push_back(row.stream);
+  }
+  return answer<Result<std::int64_t>>([&](auto done) {
+           journal.forget_streams(RecordClass::saga, std::move(streams), std::move(done));
+         })
+      .value();
+}
+
 }  // namespace flotilla::journal::test
