@@ -7,27 +7,14 @@ import sys
 import tempfile
 import threading
 
+import saga_pair
 from kit import PATIENCE, PROGRAM, SLOWDOWN, Answer, Backend, Flotilla, ask, case, check, check_equal, main, wait_until
 
-API, ADMIN, SERVICE = 22400, 22401, 22410
+API, ADMIN, SERVICE = 22500, 22501, 22510
 
 
 def config(store):
-    return f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
-api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
-stores: {{ journal: "sqlite:{store}" }}
-services:
-  service: {{ url: "http://127.0.0.1:{SERVICE}" }}
-sagas:
-  pair:
-    steps:
-      - first:
-          action: POST service/first
-          body: "{{order: .input.order}}"
-          undo: "DELETE service/first/{{.input.order}}"
-          idempotent: key
-      - second: {{ kind: pivot, action: POST service/second, body: "{{order: .input.order}}", idempotent: key }}
-"""
+    return saga_pair.config(store, API, ADMIN, SERVICE)
 
 
 def care(*arguments, code=0):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import saga_pair
 from kit import PATIENCE, PROGRAM, SLOWDOWN, Answer, Backend, Failed, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until
 
 API, ADMIN, SERVICE, OTHER_API, OTHER_ADMIN, GATEWAY = 22100, 22101, 22110, 22120, 22121, 22130
@@ -21,21 +22,7 @@ PADDING = "x" * 8192
 
 
 def config(store, api=API, admin=ADMIN):
-    return f"""admin: {{ listen: 127.0.0.1:{admin} }}
-api: {{ listen: 127.0.0.1:{api}, hosts: [a.example] }}
-stores: {{ journal: "sqlite:{store}" }}
-services:
-  service: {{ url: "http://127.0.0.1:{SERVICE}" }}
-sagas:
-  pair:
-    steps:
-      - first:
-          action: POST service/first
-          body: "{{order: .input.order}}"
-          undo: "DELETE service/first/{{.input.order}}"
-          idempotent: key
-      - second: {{ kind: pivot, action: POST service/second, body: "{{order: .input.order}}", idempotent: key }}
-"""
+    return saga_pair.config(store, api, admin, SERVICE)
 
 
 class Orders:
