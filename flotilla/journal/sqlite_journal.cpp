@@ -83,7 +83,8 @@ SqliteJournal::SqliteJournal(SqliteOptions options, StoreLock lock, std::unique_
       db_(std::move(db)),
       writer_(std::move(writer)),
       epoch_(writer_->epoch()),
-      tail_(writer_->position(), options_.tail_records) {
+      tail_(writer_->position(), options_.tail_records),
+      log_room_(db_->handle(), options_.wal_bound) {
   leases_.gain({.shard = 0, .epoch = epoch_, .until = kNever});
 }
 

@@ -27,6 +27,7 @@
 #include "flotilla/journal/checkpointer.hpp"
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/journal/lease_table.hpp"
+#include "flotilla/journal/log_room.hpp"
 #include "flotilla/journal/reader_pool.hpp"
 #include "flotilla/journal/sqlite_reader.hpp"
 #include "flotilla/journal/sqlite_writer.hpp"
@@ -145,6 +146,7 @@ class SqliteJournal final : public Journal {
   std::atomic<bool> failed_{false};
   bool failing_ = false;         // the writer's thread alone
   std::uint64_t log_bytes_ = 0;  // the writer's thread alone
+  LogRoom log_room_;             // the writer's thread alone
 
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<ReaderPool<SqliteReader>> readers_;

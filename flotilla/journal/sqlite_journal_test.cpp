@@ -127,6 +127,22 @@ TEST_F(Embedded, TheLogStaysNearItsBound) {
   EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 2 * options_of.wal_bound);
 }
 
+// Then a sync has no new size to make durable (LogRoom).
+TEST_F(Embedded, TheLogsFileIsLongerThanTheLogUpToItsBound) {
+  SqliteOptions small = options();
+  small.wal_bound = LogRoom::kStep + LogRoom::kStep / 2;
+  auto journal = SqliteJournal::open(small).value();
+  const auto length = [&] { return std::filesystem::file_size(path_ + "-wal"); };
+  ASSERT_TRUE(test::append(*journal, one(*journal)));
+  ASSERT_TRUE(test::append(*journal, one(*journal)));  // the file is lengthened after the answers
+  EXPECT_GE(length(), LogRoom::kStep);
+  while (journal->metrics().wal_bytes.read() + LogRoom::kAhead <= LogRoom::kStep) {
+    ASSERT_TRUE(test::append(*journal, one(*journal, 20'000)));
+  }
+  ASSERT_TRUE(test::append(*journal, one(*journal)));
+  EXPECT_EQ(length(), small.wal_bound);
+}
+
 TEST_F(Embedded, AReaderThatHoldsTheLogStopsAppendsAtItsLimitUntilItLetsGo) {
   auto options_of = options();
   options_of.wal_step = 32 << 10;

@@ -21,6 +21,7 @@ constexpr std::size_t kGroupBytes = std::size_t{8} << 20;
 void SqliteJournal::write() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [&] { return started_; });
+  log_room_.make(log_bytes_);
   const auto ready = [&] { return !queue_.empty() || !jobs_.empty() || stopping_; };
   while (true) {
     if (!failing_) {
@@ -37,6 +38,7 @@ void SqliteJournal::write() {
       lock.unlock();
       commit_group(group);
       group.clear();
+      log_room_.make(log_bytes_);
       lock.lock();
     }
     if (!jobs_.empty()) {
