@@ -1,0 +1,90 @@
+// What people ask of a subscription: pausing, resuming, going back, releasing a key.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "flotilla/events/core/subscription_engine.hpp"
+
+namespace flotilla::events {
+
+void SubscriptionEngine::on(input::Operate& in) {
+  using What = effect::Reply::What;
+  if (!loaded_) {
+    reply(in.waiter, What::failed, "the subscription is being read; ask again");
+    return;
+  }
+  switch (in.verb) {
+    case SubscriptionVerb::pause:
+      if (progress_.pause.reason != PauseReason::none) {
+        reply(in.waiter, What::done);
+        return;
+      }
+      pause(PauseReason::operator_, std::move(in.who_why));
+      break;
+    case SubscriptionVerb::resume:
+      if (progress_.pause.reason == PauseReason::none) {
+        reply(in.waiter, What::done);
+        return;
+      }
+      progress_.pause = {};
+      break;
+    case SubscriptionVerb::release:
+      if (!is_held(in.key)) {
+        reply(in.waiter, What::unknown, fmt::format("no key '{}' is held back", in.key));
+        return;
+      }
+      release(in.key);
+      break;
+    case SubscriptionVerb::replay:
+      if (replay_) {
+        reply(in.waiter, What::refused, "a replay is about to begin already");
+      } else if (in.from > progress_.mark) {
+        reply(in.waiter, What::refused, "a replay goes back, and the position lies ahead of what is settled");
+      } else {
+        replay_ = std::move(in);
+      }
+      return;
+  }
+  control_dirty_ = true;
+  control_waiters_.push_back(in.waiter);
+}
+
+void SubscriptionEngine::pause(PauseReason reason, std::string detail) {
+  if (progress_.pause.reason == PauseReason::none) {
+    progress_.pause = {.reason = reason, .detail = std::move(detail), .since = wall_ms()};
+  }
+  control_dirty_ = true;
+}
+
+void SubscriptionEngine::release(const std::string& key) {
+  progress_.held_keys.erase(key);
+  const auto queue = queues_.find(key);
+  if (queue == queues_.end()) {
+    return;
+  }
+  Delivery& next = open_.at(queue->second.front());
+  if (next.stage == Stage::waiting) {
+    make_ready(queue->second.front(), next);
+  }
+}
+
+// When nothing is under way any more: what was sent is settled, or will be sent again.
+void SubscriptionEngine::try_replay() {
+  if (!replay_ || in_flight_ > 0 || is_appending_ || !decided_.empty() || control_dirty_) {
+    return;
+  }
+  const input::Operate asked = *std::exchange(replay_, std::nullopt);
+  SubscriptionProgress next = progress_;
+  next.replay_until =
+      std::max({next.replay_until, next.mark, next.settled.empty() ? 0 : *next.settled.rbegin()});
+  next.mark = std::min(asked.from, next.mark);
+  next.settled.clear();
+  forget_all();
+  progress_ = std::move(next);
+  read_to_ = progress_.mark;
+  control_dirty_ = true;
+  control_waiters_.push_back(asked.waiter);
+}
+
+}  // namespace flotilla::events
