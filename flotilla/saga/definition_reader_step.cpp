@@ -1,5 +1,6 @@
 #include "flotilla/saga/definition_reader_step.hpp"
 
+#include "flotilla/config/schema_node.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/saga/core/definition_check.hpp"
 #include "flotilla/saga/definition_reader.hpp"
@@ -439,28 +440,13 @@ config::Kind<Written<Duration>> written_duration(Duration least, Duration most) 
 }
 
 std::optional<json::Value> read_schema(const Node& node, const config::Sources& sources, Problems& problems) {
-  if (node.kind == Node::Kind::null || node.kind == Node::Kind::list) {
-    config::wrong(node, "a file with a JSON Schema, or the schema itself", problems);
-    return std::nullopt;
-  }
-  const bool file = node.kind == Node::Kind::scalar;
-  const auto text = file ? sources.file(node.text) : std::optional(config::to_json(node));
-  if (!text) {
-    problems.add(node.place, fmt::format("cannot read the file '{}'", node.text));
-    return std::nullopt;
-  }
-  auto schema = json::parse(*text);
-  if (!schema) {
-    problems.add(node.place, fmt::format("the file '{}' is not JSON: {}", node.text, schema.error().message));
-    return std::nullopt;
-  }
-  return *std::move(schema);
+  return config::read_schema_document(node, sources, problems);
 }
 
 Spec<SchemaKeys> schema_spec(std::string about, std::string doc) {
   Spec<SchemaKeys> s(std::move(about));
   auto any = config::json_value();
-  any.form = "a file with a JSON Schema, or the schema itself";
+  any.form = config::kSchemaForm;
   s.field_with<std::string>(
       "schema", any,
       [](SchemaKeys& keys, const std::string&, const Node& node, Problems&) { keys.schema = node; },
