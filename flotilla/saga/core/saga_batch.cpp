@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/journal/core/event.hpp"
+#include "flotilla/journal/core/topic.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/json/writer.hpp"
 
@@ -37,12 +38,11 @@ void add_events(const effect::Append& append, const TopicStreams& topics, Place 
       known = at.emplace(event.topic, out.batch.appends.size()).first;
       std::string key = topic_key(event.topic, place);
       const auto found = topics.find(key);
-      const journal::StreamRef stream =
-          found != topics.end() ? journal::StreamRef(found->second) : out.batch.create();
-      if (found == topics.end()) {
-        out.new_topics.push_back(key);
-        out.batch.claims.push_back(
-            {.scope = std::string(kTopicScope), .key = std::move(key), .holder = stream});
+      const bool exists = found != topics.end();
+      const journal::StreamRef stream = journal::topic_stream(
+          out.batch, event.topic, place.shards, exists ? std::optional(found->second) : std::nullopt);
+      if (!exists) {
+        out.new_topics.push_back(std::move(key));
       }
       out.batch.appends.push_back(
           {.record_class = journal::RecordClass::topic, .stream = stream, .records = {}});
@@ -107,7 +107,7 @@ std::string scoped_key(std::string_view principal, std::string_view key) {
 }
 
 std::string topic_key(std::string_view topic, Place place) {
-  return place.shards == 1 ? std::string(topic) : fmt::format("{}/{}", place.shard, topic);
+  return journal::topic_key(topic, place.shard, place.shards);
 }
 
 SagaBatch make_batch(const effect::Append& append, std::optional<journal::StreamId> stream,

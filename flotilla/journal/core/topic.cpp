@@ -1,0 +1,24 @@
+#include "flotilla/journal/core/topic.hpp"
+
+#include <fmt/format.h>
+
+namespace flotilla::journal {
+
+std::string topic_key(std::string_view topic, std::uint32_t shard, std::uint32_t shards) {
+  return shards == 1 ? std::string(topic) : fmt::format("{}/{}", shard, topic);
+}
+
+StreamRef topic_stream(Batch& batch, std::string_view topic, std::uint32_t shards,
+                       std::optional<StreamId> known) {
+  if (known) {
+    return *known;
+  }
+  const StreamRef stream = batch.create();
+  batch.claims.push_back(
+      {.scope = std::string(kTopicScope), .key = topic_key(topic, batch.shard, shards), .holder = stream});
+  batch.summaries.push_back(
+      {.record_class = RecordClass::topic, .stream = stream, .name = std::string(topic), .state = "open"});
+  return stream;
+}
+
+}  // namespace flotilla::journal
