@@ -20,6 +20,10 @@ net::Task<> ApiServer::handle(Exchange& exchange) {
     host.append(":").append(std::to_string(*head.port));
   }
   request.headers.set("Host", std::move(host));
+  if (streams_ && request.headers.get("Accept").value_or("").contains("text/event-stream") &&
+      co_await streams_(request, exchange)) {
+    co_return;
+  }
   const Response response = co_await handler_(std::move(request), exchange.peer());
   std::vector<HeaderLine> fields;
   fields.reserve(response.headers.size());
