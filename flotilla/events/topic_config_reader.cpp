@@ -1,0 +1,103 @@
+#include "flotilla/events/topic_config_reader.hpp"
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "flotilla/config/schema_node.hpp"
+#include "flotilla/config/spec.hpp"
+
+namespace flotilla::events {
+namespace {
+
+using config::Node;
+using config::Problems;
+using config::Spec;
+
+void read_key(Topic& topic, const std::string& text, const Node& node, Problems& problems) {
+  static constexpr std::array<std::string_view, 1> kVariables{"event"};
+  auto program = expr::compile(text, kVariables);
+  if (!program) {
+    problems.add(node.place, "key: " + program.error().to_error().message);
+    return;
+  }
+  topic.key_text = text;
+  topic.key = std::move(*program);
+}
+
+void read_schema(Topic& topic, const Node& node, const config::Sources& sources, Problems& problems) {
+  const auto document = config::read_schema_document(node, sources, problems);
+  if (!document) {
+    return;
+  }
+  auto schema = json::Schema::compile(*document);
+  if (!schema) {
+    problems.add(node.place, "schema: " + schema.error().message);
+    return;
+  }
+  topic.schema = std::move(*schema);
+}
+
+Spec<Topic> topic_spec(const config::Sources& sources) {
+  Spec<Topic> s("a topic");
+  s.field_with<std::string>("key", config::text(), &read_key,
+                            "an expression over the data, with $event: events of one key keep their order",
+                            "none");
+  auto schema = config::json_value();
+  schema.form = config::kSchemaForm;
+  s.field_with<std::string>(
+      "schema", schema,
+      [&sources](Topic& topic, const std::string&, const Node& node, Problems& problems) {
+        read_schema(topic, node, sources, problems);
+      },
+      "what data must fulfil to be published", "none");
+  s.field("retain", config::duration(kLeastRetention, kLongestRetention), &Topic::retain,
+          "how long events are kept", "for ever");
+  return s;
+}
+
+const config::Sources& no_sources() {
+  static const config::Sources none{.environment = [](const std::string&) { return std::nullopt; },
+                                    .file = [](const std::string&) { return std::nullopt; }};
+  return none;
+}
+
+}  // namespace
+
+std::vector<TopicPtr> read_topics(const Node& node, const config::Sources& sources, Problems& problems) {
+  if (node.kind != Node::Kind::map) {
+    config::wrong(node, "a mapping of names to topics", problems);
+    return {};
+  }
+  if (node.entries.size() > kMaxTopics) {
+    problems.add(node.place,
+                 fmt::format("{} topics, at most {} can be declared", node.entries.size(), kMaxTopics));
+    return {};
+  }
+  const Spec<Topic> spec = topic_spec(sources);
+  std::vector<TopicPtr> topics;
+  for (const Node::Entry& entry : node.entries) {
+    if (!is_topic_name(entry.key)) {
+      problems.add(entry.place,
+                   fmt::format("'{}' cannot be the name of a topic: it is letters, digits, '.', '_' "
+                               "and '-', at most {}",
+                               entry.key.substr(0, kMaxTopicName), kMaxTopicName));
+      continue;
+    }
+    Topic topic{.name = entry.key};
+    if (spec.read(entry.value, topic, problems)) {
+      topics.push_back(std::make_shared<const Topic>(std::move(topic)));
+    }
+  }
+  return topics;
+}
+
+TopicPtr default_topic(std::string name) {
+  return std::make_shared<const Topic>(Topic{.name = std::move(name)});
+}
+
+std::string topic_schema() { return topic_spec(no_sources()).schema(); }
+std::string topic_reference() { return topic_spec(no_sources()).reference(); }
+
+}  // namespace flotilla::events
