@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """CPU time per proxied HTTP/1.1 request: Flotilla beside nginx and HAProxy.
 
-    ./dev bench gateway [--rounds 5] [--seconds 8] [--connections 64,512] [--only nginx,haproxy,flotilla,relay]
+    ./dev bench gateway [--rounds 5] [--seconds 8] [--connections 64,512] [--only nginx,haproxy,flotilla,pipelined,relay]
     ./dev bench gateway --routes 10,100000
 
 Method: each proxy has one worker, pinned to core 1; wrk and one cheap backend (a fixed 1 KiB JSON) share core 0. In each
 round every proxy is measured in turn, so that a slow minute of the machine hits all alike; the figures are medians over
 the rounds, with the smallest and largest. CPU time is what the kernel charged to the proxy's processes (utime + stime of
 /proc/PID/stat, all threads), over the requests that wrk counted. nginx and HAProxy do nothing but forward; Flotilla runs
-with breaker, bulkhead, retry budget, rate limit and metrics on. `relay` is the floor: a program that passes bytes on
+with breaker, bulkhead, retry budget, rate limit and metrics on; `pipelined` is the same with `pipelining: 8`, which the
+peers do not have: requests that arrive together leave for the backend in one send. `relay` is the floor of the others: a program that passes bytes on
 unread, with the system calls that no proxy can do without; what lies between it and a proxy is that proxy's own work.
 With --routes, Flotilla alone is measured, once per number of routes, with requests spread evenly over all of them.
 Everything listens on loopback, in a temporary folder.
@@ -27,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from programs import Programs, cpu_seconds, find, pinned  # noqa: E402
 
 BACKEND_PORT = 19080
-PORTS = {"nginx": 19081, "haproxy": 19082, "flotilla": 19083, "relay": 19085}
-ADMIN_PORT = 19084
+PORTS = {"nginx": 19081, "haproxy": 19082, "flotilla": 19083, "pipelined": 19086, "relay": 19085}
+ADMIN_PORTS = {"flotilla": 19084, "pipelined": 19087}
 FIRST_ROUTES_PORT = 19100
 LOAD_CORE, PROXY_CORE = 0, 1
 
@@ -86,6 +87,7 @@ defaults:
 services:
   backend:
     url: http://127.0.0.1:{backend}
+    pipelining: {pipelining}
     circuit_breaker: {{ failures: 5, reset: 60s }}
     bulkhead: {{ concurrent: 2000, queue: 100, wait: 100ms }}
     rate_limit: 1000000/s
@@ -109,8 +111,9 @@ end
 
 def start_proxy(programs, name, arguments):
     values = {"folder": programs.folder, "port": PORTS[name], "backend": BACKEND_PORT}
-    if name == "flotilla":
-        return start_flotilla(programs, name, arguments, PORTS[name], ADMIN_PORT, "      - /**: backend")
+    if name in ADMIN_PORTS:
+        return start_flotilla(programs, name, arguments, PORTS[name], ADMIN_PORTS[name], "      - /**: backend",
+                              pipelining=8 if name == "pipelined" else 1)
     if name == "relay":
         relay = str((arguments.build / "bench_relay").resolve())
         return programs.start(name, PROXY_CORE, [relay, str(PORTS[name]), str(BACKEND_PORT)], PORTS[name])
@@ -124,9 +127,10 @@ def start_proxy(programs, name, arguments):
     return programs.start(name, PROXY_CORE, command, PORTS[name])
 
 
-def start_flotilla(programs, name, arguments, port, admin, routes, path="/users/42"):
+def start_flotilla(programs, name, arguments, port, admin, routes, path="/users/42", pipelining=1):
     config = programs.folder / f"{name}.yaml"
-    config.write_text(FLOTILLA.format(port=port, admin=admin, backend=BACKEND_PORT, routes=routes))
+    config.write_text(FLOTILLA.format(port=port, admin=admin, backend=BACKEND_PORT, routes=routes,
+                                      pipelining=pipelining))
     return programs.start(name, PROXY_CORE, [str(arguments.flotilla), "up", str(config)], port, path)
 
 
@@ -170,7 +174,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=8, help="of load, per measurement")
     parser.add_argument("--connections", default="64,512")
-    parser.add_argument("--only", default="nginx,haproxy,flotilla,relay", help="which proxies, with commas between")
+    parser.add_argument("--only", default="nginx,haproxy,flotilla,pipelined,relay", help="which proxies, with commas between")
     parser.add_argument("--routes", default="", help="numbers of routes, with commas between: compare Flotilla with itself")
     arguments = parser.parse_args()
     arguments.flotilla = (arguments.flotilla or arguments.build / "flotilla").resolve()
@@ -182,7 +186,7 @@ def parse_arguments():
         parser.error(f"--only {', '.join(unknown)}: known are {', '.join(PORTS)}")
     if os.cpu_count() < 2:
         parser.error("two cores are needed: one for the proxy, one for the load")
-    if "flotilla" in arguments.only and not os.access(arguments.flotilla, os.X_OK):
+    if set(ADMIN_PORTS) & set(arguments.only) and not os.access(arguments.flotilla, os.X_OK):
         parser.error(f"{arguments.flotilla} is no program: build it, or name it with --flotilla, or leave it out with --only")
     return arguments
 

@@ -22,6 +22,10 @@ constexpr Family kAttempts{"flotilla_attempts_total",
 constexpr Family kRefusals{"flotilla_call_refusals_total", "Calls that ended without a service's answer."};
 constexpr Family kLatency{"flotilla_upstream_latency_seconds", "Attempts: sent to head of the answer."};
 constexpr Family kConnections{"flotilla_upstream_connections_total", "Connections opened to instances."};
+constexpr Family kPipelined{"flotilla_upstream_pipelined_total",
+                            "Requests that were free to share a connection (pipelining)."};
+constexpr Family kDisplaced{"flotilla_upstream_displaced_total",
+                            "Requests sent again because another one ended the connection they shared."};
 constexpr Family kBreakerState{"flotilla_breaker_state",
                                "0 closed, 1 half-open, 2 open; plus 4 in mode observe, 8 forced-open, 12 "
                                "disabled."};
@@ -103,6 +107,8 @@ void collect(const call::Service& service, Instant now, MetricsPage& page) {
   page.counter(kCalls, {{"service", name}}, sum(&ServiceCounters::calls));
   page.counter(kAttempts, {{"service", name}}, sum(&ServiceCounters::attempts));
   page.counter(kConnections, {{"service", name}}, sum(&ServiceCounters::connections_opened));
+  page.counter(kPipelined, {{"service", name}}, sum(&ServiceCounters::pipelined));
+  page.counter(kDisplaced, {{"service", name}}, sum(&ServiceCounters::displaced));
   page.counter(kRetries, {{"service", name}}, sum(&ServiceCounters::retries));
   page.counter(kEjections, {{"service", name}}, sum(&ServiceCounters::ejections));
   page.counter(kWaited, {{"service", name}}, sum(&ServiceCounters::bulkhead_waited));

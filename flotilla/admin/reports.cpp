@@ -128,6 +128,10 @@ ExplainReport explain_report(const ServiceConfig& config, const FindConfig& find
   if (config.try_timeout) {
     add("try_timeout", fmt::format("{} for an attempt", duration_text(*config.try_timeout)));
   }
+  if (config.pipelining > 1) {
+    add("pipelining",
+        fmt::format("up to {} safe requests of one instant share a connection", config.pipelining));
+  }
   return report;
 }
 

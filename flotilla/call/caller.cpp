@@ -58,6 +58,8 @@ struct Caller::CallState {
   bool single = false;        // the caller's deadline alone counts
   bool free_retry_used = false;
   bool unsent_retry_used = false;
+  bool displaced = false;  // from a shared connection: it goes alone from then on
+  bool again_alone = false;
   std::vector<std::string> tried;  // ids of instances, filled only when there is a retry
   std::optional<resilience::RetryBudget::Ticket> ticket;
   // About the attempt that just failed, for the retry decision.
@@ -128,6 +130,11 @@ net::Task<> Caller::attempts(CallState& state, Answer& answer) {
     co_await attempt(state, answer);
     if (!state.failed) {
       co_return;
+    }
+    if (std::exchange(state.again_alone, false)) {
+      // Sharing was our own choice: what it broke is sent once more, whatever `retry` says.
+      --state.counted;
+      continue;
     }
     const auto delay = retry_delay(state);
     if (!delay) {
@@ -251,6 +258,22 @@ net::Task<std::optional<Refusal>> Caller::wait_for_slot(CallState& state, Attemp
       .detail = fmt::format("the bulkhead of service '{}' is full", state.shared().name().value())};
 }
 
+// One that stands already, if any.
+http::Upstream Caller::take_connection(const CallState& state, const WorkerInstance& instance) {
+  if (!instance.pool) {
+    return {};
+  }
+  const std::uint32_t depth = state.shared().config().pipelining;
+  const Outgoing& outgoing = state.outgoing;
+  const bool shares = depth > 1 && http::is_safe(outgoing.method) && outgoing.body.empty() &&
+                      !outgoing.streams && !outgoing.upgrade && !state.single && !state.displaced;
+  if (!shares) {
+    return instance.pool->take_idle();
+  }
+  state.service.counters->pipelined.add();
+  return instance.pool->take_pipelined(depth);
+}
+
 net::Task<std::expected<http::Upstream, net::IoError>> Caller::connect(CallState& state,
                                                                        WorkerInstance& instance,
                                                                        Instant deadline) {
@@ -297,7 +320,7 @@ net::Task<> Caller::attempt(CallState& state, Answer& answer) {
       try_timeout ? std::min(state.deadline, saturating_add(loop_.now(), *try_timeout)) : state.deadline;
   attempt.sent = loop_.now();
   state.service.counters->attempts.add();
-  http::Upstream upstream = attempt.instance->pool ? attempt.instance->pool->take_idle() : http::Upstream();
+  http::Upstream upstream = take_connection(state, *attempt.instance);
   if (!upstream) {
     auto connected = co_await connect(state, *attempt.instance, deadline);
     attempt.instances->report_connect(*attempt.instance, connected.has_value(), loop_.now());
@@ -313,7 +336,7 @@ net::Task<> Caller::attempt(CallState& state, Answer& answer) {
         .reason = Reason::conflict, .policy = "caller", .detail = "it was withdrawn before it was sent"};
     co_return;  // the attempt counts as cancelled
   }
-  upstream.channel().set_deadline(deadline);
+  upstream.set_deadline(deadline);
   const auto got = co_await exchange(state, *attempt.instance, upstream, deadline);
   if (!got && state.outgoing.gave_up) {
     answer.value =
@@ -353,6 +376,13 @@ Refusal Caller::fail_attempt(CallState& state, Attempt& attempt, net::IoError er
 }
 
 Refusal Caller::fail_attempt(CallState& state, Attempt& attempt, const http::UpstreamFailure& failure) {
+  if (failure.kind == http::UpstreamFailure::Kind::displaced) {
+    attempt.settle(Outcome::cancelled, loop_.now());
+    state.service.counters->displaced.add();
+    state.failed = resilience::RetryReason::reset;
+    state.displaced = state.again_alone = true;
+    return refusal_of(failure);
+  }
   attempt.settle(Outcome::failure, loop_.now());
   state.instance_id = attempt.instance->id;
   if (failure.kind == http::UpstreamFailure::Kind::timeout) {
@@ -392,7 +422,7 @@ net::Task<std::expected<void, http::UpstreamFailure>> Caller::exchange(CallState
                                .path_prefix = instance.path_prefix,
                                .remaining = deadline - loop_.now(),
                                .number = state.sent});
-  upstream.channel().send(head_, outgoing.body);
+  upstream.send(head_, outgoing.body);
   // Not a coroutine of its own: most requests only wait for the head of the answer.
   return outgoing.streams ? exchange_streamed(state, upstream) : upstream.read_head(outgoing.method);
 }

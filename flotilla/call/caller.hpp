@@ -64,6 +64,7 @@ class Caller {
   [[nodiscard]] std::optional<Refusal> enter_rate_limit(CallState& state);
   [[nodiscard]] std::optional<Refusal> enter_breaker(CallState& state, Attempt& attempt);
   [[nodiscard]] net::Task<std::optional<Refusal>> wait_for_slot(CallState& state, Attempt& attempt);
+  [[nodiscard]] static http::Upstream take_connection(const CallState& state, const WorkerInstance& instance);
   [[nodiscard]] net::Task<std::expected<http::Upstream, net::IoError>> connect(CallState& state,
                                                                                WorkerInstance& instance,
                                                                                Instant deadline);

@@ -42,6 +42,8 @@ struct alignas(128) ServiceCounters {
   std::array<Counter, 5> breaker_results;     // by resilience::Counted
   std::array<Counter, 3> fallbacks;           // by FallbackKind
   Counter connections_opened;
+  Counter pipelined;  // requests that were free to share a connection
+  Counter displaced;  // of them, those whose connection another request ended: sent again, alone
   Counter ejections;
   Counter bulkhead_waited;
   Histogram latency;  // attempt: sent to head of the answer

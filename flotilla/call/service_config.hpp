@@ -59,6 +59,7 @@ struct ServiceConfig {
   resilience::RetryPolicy retry;
   resilience::RetryBudgetConfig retry_budget;
   resilience::Balance balance = resilience::Balance::least_request;
+  std::uint32_t pipelining = 1;  // safe requests of one instant that may share a connection
   std::optional<resilience::BreakerConfig> circuit_breaker;
   std::optional<resilience::BulkheadConfig> bulkhead;
   std::optional<resilience::RateLimit> rate_limit;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/http/connection_pool.hpp"
 #include "flotilla/http/core/authority.hpp"
 #include "flotilla/http/core/uri.hpp"
 
@@ -366,6 +367,8 @@ void add_policies(Spec<ServiceConfig>& s) {
       },
       "sending again");
   s.field("balance", balance(), &ServiceConfig::balance, "which instance is next", "least-request");
+  s.field("pipelining", config::integer(1, http::ConnectionPool::kDeepest), &ServiceConfig::pipelining,
+          "at most so many safe requests of one instant are sent together on one connection", "1");
   s.field_with<Breaker>(
       "circuit_breaker", breaker_spec().kind(),
       [](ServiceConfig& c, Breaker, const Node& node, Problems& problems) {

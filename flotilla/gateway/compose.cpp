@@ -42,7 +42,7 @@ net::Task<BranchResult> collect(call::LiveAnswer& answer, net::Loop& loop, Durat
       answer.finish(loop.now());
       co_return whole;
     }
-    answer.upstream().channel().set_deadline(loop.now() + gap);
+    answer.upstream().set_deadline(loop.now() + gap);
     piece = co_await answer.upstream().read_body();
   }
 }

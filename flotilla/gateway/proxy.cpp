@@ -49,7 +49,7 @@ net::Task<Streamed> stream_rest(http::Exchange& exchange, http::Upstream& upstre
                                 Duration gap, StaleCopy& copy) {
   std::string size;
   while (!upstream.body_done()) {
-    upstream.channel().set_deadline(exchange.loop().now() + gap);
+    upstream.set_deadline(exchange.loop().now() + gap);
     const auto piece = co_await upstream.read_body();
     if (!piece) {
       co_return Streamed::service_broke;

@@ -40,8 +40,8 @@ net::Task<Result<Response>> fetch(net::Loop& loop, net::SocketAddress address, s
     co_return fail(upstream.error() == net::IoError::timeout ? Errc::timeout : Errc::unavailable,
                    fmt::format("{}: {}", address.to_string(), net::to_string(upstream.error())));
   }
-  upstream->channel().set_deadline(options.deadline);
-  upstream->channel().send(serialize(request, host));
+  upstream->set_deadline(options.deadline);
+  upstream->send(serialize(request, host));
   const auto head = co_await upstream->read_head(method_from(request.method));
   if (!head) {
     co_return failure(head.error(), address);

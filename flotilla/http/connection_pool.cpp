@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "flotilla/base/assert.hpp"
+
 namespace flotilla::http {
 namespace {
 
@@ -25,6 +27,9 @@ Upstream& Upstream::operator=(Upstream&& other) noexcept {
     answer_ = std::move(other.answer_);
     arrived_ = other.arrived_;
     arrived_size_ = other.arrived_size_;
+    deadline_ = other.deadline_;
+    ticket_ = other.ticket_;
+    joined_ = other.joined_;
     reused_ = other.reused_;
     begun_ = other.begun_;
     spoiled_ = other.spoiled_;
@@ -42,17 +47,40 @@ void Upstream::release() noexcept {
   if (!connection_) {
     return;
   }
-  ConnectionPool* const pool = connection_->pool;
-  if (pool != nullptr) {
-    pool->unlink(pool->busy_, *connection_);
-  }
-  // Bytes behind a complete answer belong to nobody: such a connection is not kept (RFC 9112 6.3).
-  if (finished_ && !spoiled_ && pool != nullptr && arrived_size_ == 0 && !connection_->channel.stale() &&
-      connection_->channel.unsent() == 0) {
-    pool->give_back(std::move(connection_));
-  }
+  Connection& connection = *connection_;
   connection_.reset();
   answer_.reset();
+  bool clean = finished_ && !spoiled_ && arrived_size_ == 0;
+  if (connection.pipeline != nullptr) {
+    detail::Pipeline& pipeline = *connection.pipeline;
+    if (joined_) {
+      pipeline.leave(ticket_, clean);
+    }
+    if (pipeline.turns.is_broken() && connection.users > 0 && connection.pool != nullptr) {
+      connection.pool->no_pipelining_until_ = connection.pool->loop_.now() + ConnectionPool::kNoPipelining;
+    }
+    clean = !pipeline.turns.is_doomed() && pipeline.unsent.empty() && !pipeline.has_rest();
+  }
+  if (connection.users == 0) {
+    ConnectionPool::end_use(std::unique_ptr<Connection>(&connection), clean);
+  }
+}
+
+void Upstream::set_deadline(Instant deadline) noexcept {
+  deadline_ = deadline;
+  if (is_my_turn()) {
+    connection_->channel.set_deadline(deadline);
+  }
+}
+
+void Upstream::send(std::string_view head, std::string_view body) {
+  if (!shares()) {
+    connection_->channel.send(head, body);
+    return;
+  }
+  ticket_ = connection_->pipeline->turns.join();
+  joined_ = true;
+  connection_->pipeline->unsent.append(head).append(body);
 }
 
 UpstreamFailure Upstream::ended(net::IoError error) const noexcept {
@@ -65,21 +93,37 @@ UpstreamFailure Upstream::ended(net::IoError error) const noexcept {
 
 net::Task<std::expected<void, UpstreamFailure>> Upstream::read_head(Method request_method) {
   detail::Answer& answer = *answer_;
+  if (shares()) {
+    switch (co_await connection_->pipeline->turn(ticket_, deadline_)) {
+      case detail::Pipeline::Turn::come:
+        connection_->channel.set_deadline(deadline_);
+        break;
+      case detail::Pipeline::Turn::broken:
+        co_return std::unexpected(UpstreamFailure{UpstreamFailure::Kind::displaced, false,
+                                                  "another request ended the connection they shared"});
+      case detail::Pipeline::Turn::timeout:
+        co_return std::unexpected(ended(net::IoError::timeout));
+    }
+  }
   int informational = 0;
   for (;;) {
-    const auto received = co_await connection_->channel.recv();
-    if (!received) {
-      co_return std::unexpected(ended(received.error()));
-    }
-    if (received->empty()) {
-      co_return std::unexpected(ended(net::IoError::reset));
+    std::span<char> got = take_rest_of_before();
+    if (got.empty()) {
+      const auto received = co_await connection_->channel.recv();
+      if (!received) {
+        co_return std::unexpected(ended(received.error()));
+      }
+      if (received->empty()) {
+        co_return std::unexpected(ended(net::IoError::reset));
+      }
+      got = connection_->channel.loop().read_buffer().first(received->size());
     }
     begun_ = true;
     // The whole head in one read is parsed where it lies; a part is carried until the rest comes.
-    char* bytes = connection_->channel.loop().read_buffer().data();
-    std::size_t size = received->size();
+    char* bytes = got.data();
+    std::size_t size = got.size();
     if (!answer.carry.empty()) {
-      answer.carry.append(*received);
+      answer.carry.append(got.data(), got.size());
       bytes = answer.carry.data();
       size = answer.carry.size();
     }
@@ -101,7 +145,7 @@ net::Task<std::expected<void, UpstreamFailure>> Upstream::read_head(Method reque
         answer.body.start(answer.head.framing, {});
         if (!answer.head.framing.has_body()) {
           (void)answer.body.feed({});
-          finished_ = answer.head.keep_alive && answer.head.status != 101;
+          finish({bytes, size});
         }
         co_return {};
       }
@@ -116,7 +160,17 @@ net::Task<std::expected<void, UpstreamFailure>> Upstream::read_head(Method reque
   }
 }
 
-std::expected<std::string_view, UpstreamFailure> Upstream::decode(char* bytes, std::size_t size) noexcept {
+// The answer is whole; `rest` came behind it.
+void Upstream::finish(std::span<char> rest) {
+  finished_ = answer_->head.keep_alive && answer_->head.status != 101;
+  arrived_size_ = rest.size();
+  if (shares() && !rest.empty()) {
+    connection_->pipeline->keep_rest(rest);
+    arrived_size_ = 0;
+  }
+}
+
+std::expected<std::string_view, UpstreamFailure> Upstream::decode(char* bytes, std::size_t size) {
   BodyDecoder& body = answer_->body;
   char* end = bytes;
   std::size_t consumed = 0;
@@ -132,8 +186,9 @@ std::expected<std::string_view, UpstreamFailure> Upstream::decode(char* bytes, s
     }
     end += piece.data.size();
   }
-  arrived_size_ = size - consumed;
-  finished_ = body.done() && answer_->head.keep_alive;
+  if (body.done()) {
+    finish({bytes + consumed, size - consumed});
+  }
   return std::string_view(bytes, static_cast<std::size_t>(end - bytes));
 }
 
@@ -167,6 +222,7 @@ net::Task<std::expected<std::string_view, UpstreamFailure>> Upstream::read_body(
 std::string Upstream::take_rest() noexcept { return {arrived_, std::exchange(arrived_size_, 0)}; }
 
 ConnectionPool::~ConnectionPool() {
+  send_gathered();
   while (idle_ != nullptr) {
     const std::unique_ptr<Connection> owned(idle_);
     unlink(idle_, *owned);
@@ -192,16 +248,45 @@ void ConnectionPool::unlink(Connection*& list, Connection& connection) noexcept 
   }
 }
 
-Upstream ConnectionPool::take_idle() noexcept {
-  if (idle_ == nullptr) {
-    return {};
+ConnectionPool::Connection* ConnectionPool::pop_idle() noexcept {
+  Connection* const connection = idle_;
+  if (connection != nullptr) {
+    unlink(idle_, *connection);
+    --idle_count_;
+    connection->channel.watch(nullptr, nullptr);
+    link(busy_, *connection);
   }
-  std::unique_ptr<Connection> connection(idle_);
-  unlink(idle_, *connection);
-  --idle_count_;
-  connection->channel.watch(nullptr, nullptr);
-  link(busy_, *connection);
-  return Upstream(std::move(connection), answers_.take(), true);
+  return connection;
+}
+
+Upstream ConnectionPool::take_idle() noexcept {
+  Connection* const connection = pop_idle();
+  return connection != nullptr ? Upstream(*connection, answers_.take(), true) : Upstream();
+}
+
+Upstream ConnectionPool::take_pipelined(std::uint32_t depth) noexcept {
+  FLOTILLA_ASSERT(depth <= kDeepest);
+  if (loop_.now() < no_pipelining_until_) {
+    return take_idle();
+  }
+  if (gathering_ == nullptr || !gathering_->pipeline->turns.has_room(depth)) {
+    send_gathered();
+    gathering_ = pop_idle();
+    if (gathering_ == nullptr) {
+      return {};
+    }
+    gathering_->pipeline = std::make_unique<detail::Pipeline>(loop_);
+    loop_.at_turn_end(turn_end_);
+  }
+  return Upstream(*gathering_, answers_.take(), true);
+}
+
+void ConnectionPool::send_gathered() noexcept {
+  Connection* const connection = std::exchange(gathering_, nullptr);
+  if (connection != nullptr && !connection->pipeline->unsent.empty()) {
+    connection->channel.send(connection->pipeline->unsent);
+    connection->pipeline->unsent.clear();
+  }
 }
 
 net::Task<std::expected<Upstream, net::IoError>> ConnectionPool::connect(Instant deadline) {
@@ -224,7 +309,23 @@ net::Task<std::expected<Upstream, net::IoError>> ConnectionPool::connect(Instant
   }
   connection->channel = std::move(*channel);
   linked.connection = nullptr;
-  co_return Upstream(std::move(connection), answers.take(), false);
+  co_return Upstream(*connection.release(), answers.take(), false);
+}
+
+void ConnectionPool::end_use(std::unique_ptr<Connection> connection, bool clean) noexcept {
+  ConnectionPool* const pool = connection->pool;
+  if (pool == nullptr) {
+    return;
+  }
+  pool->unlink(pool->busy_, *connection);
+  if (pool->gathering_ == connection.get()) {
+    pool->gathering_ = nullptr;
+  }
+  // Bytes behind a complete answer belong to nobody: such a connection is not kept (RFC 9112 6.3).
+  if (clean && !connection->channel.stale() && connection->channel.unsent() == 0) {
+    connection->pipeline.reset();
+    pool->give_back(std::move(connection));
+  }
 }
 
 void ConnectionPool::give_back(std::unique_ptr<Connection> connection) noexcept {

@@ -85,7 +85,7 @@ Loop::~Loop() {
 Loop* Loop::current() noexcept { return current_loop; }
 
 int Loop::wait_millis() const noexcept {
-  if (ready_.next_ != &ready_) {
+  if (ready_.next_ != &ready_ || turn_ends_ != nullptr) {
     return 0;
   }
   const auto wait = wheel_.next_wait(now_);
@@ -107,6 +107,7 @@ void Loop::run() {
       run_posted();
     }
     resume_ready();
+    end_turn();
     wheel_.advance(now_);
     retired_.clear();
   }
@@ -174,6 +175,26 @@ void Loop::resume_ready() {
     ReadyNode* node = ready_.next_;
     node->unlink();
     node->handle_.resume();
+  }
+}
+
+void Loop::at_turn_end(TurnEnd& end) noexcept {
+  if (end.place_ != nullptr) {
+    return;
+  }
+  end.place_ = &turn_ends_;
+  end.next_ = turn_ends_;
+  if (end.next_ != nullptr) {
+    end.next_->place_ = &end.next_;
+  }
+  turn_ends_ = &end;
+}
+
+void Loop::end_turn() noexcept {
+  while (turn_ends_ != nullptr) {
+    TurnEnd& end = *turn_ends_;
+    end.unlink();
+    end.call_(end.context_);
   }
 }
 

@@ -62,6 +62,31 @@ class ReadyNode {
   std::coroutine_handle<> handle_;
 };
 
+// A function to be called once, when all events of this turn are served. Unlinks itself when destroyed.
+class TurnEnd {
+ public:
+  TurnEnd(void (*call)(void*), void* context) noexcept : call_(call), context_(context) {}
+  TurnEnd(const TurnEnd&) = delete;
+  TurnEnd& operator=(const TurnEnd&) = delete;
+  ~TurnEnd() { unlink(); }
+
+ private:
+  friend class Loop;
+  void unlink() noexcept {
+    if (place_ != nullptr) {
+      *place_ = next_;
+      if (next_ != nullptr) {
+        next_->place_ = place_;
+      }
+      place_ = nullptr;
+    }
+  }
+  void (*call_)(void*);
+  void* context_;
+  TurnEnd** place_ = nullptr;  // what points to this; nullptr: not waiting
+  TurnEnd* next_ = nullptr;
+};
+
 class Loop {
  public:
   static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
@@ -86,6 +111,10 @@ class Loop {
   // Resumes `handle` after the current event, unless `node` is destroyed first.
   void make_ready(ReadyNode& node, std::coroutine_handle<> handle) noexcept;
 
+  // Calls `end` when the events of this turn are served, and the coroutines they made ready resumed; in the
+  // next turn if that is over. Once, however often it is asked for. Order is not kept.
+  void at_turn_end(TurnEnd& end) noexcept;
+
   // For sources. Registration fails only for want of kernel memory.
   [[nodiscard]] bool watch(int fd, std::uint32_t events, EventSource& source) noexcept;
   void rewatch(int fd, std::uint32_t events, EventSource& source) noexcept;
@@ -102,6 +131,7 @@ class Loop {
   void serve(std::span<const epoll_event> events);
   void run_posted();
   void resume_ready();
+  void end_turn() noexcept;
 
   class Wakeup;
   int epoll_fd_;
@@ -109,6 +139,7 @@ class Loop {
   Instant now_;
   TimerWheel wheel_;
   ReadyNode ready_;
+  TurnEnd* turn_ends_ = nullptr;
   std::unique_ptr<char[]> read_buffer_;
   std::vector<std::unique_ptr<EventSource>> retired_;
   std::atomic<bool> stopping_{false};

@@ -143,7 +143,7 @@ net::Task<bool> read_body(net::Loop& loop, call::LiveAnswer& live, Instant deadl
       upstream.close();
       co_return true;
     }
-    upstream.channel().set_deadline(deadline);
+    upstream.set_deadline(deadline);
     piece = co_await upstream.read_body();
   }
 }

@@ -53,9 +53,14 @@ class Ledger:
 # --- at the end -----------------------------------------------------------------------------------------
 
 async def get(http, path):
-    status, message, _ = await http.request("GET", path)
-    check(status == 200, f"GET {path}: {status} {message.body[:300]!r}")
-    return message.json()
+    """Asks again, as the answer asks for, while shards move from one process to another."""
+    end = time.monotonic() + REST
+    while True:
+        status, message, _ = await http.request("GET", path)
+        if status != 503 or time.monotonic() > end:
+            check(status == 200, f"GET {path}: {status} {message.body[:300]!r}")
+            return message.json()
+        await asyncio.sleep(0.2)
 
 
 async def come_to_rest(http):
