@@ -1,12 +1,12 @@
 #include "flotilla/saga/attempt.hpp"
 
 #include <algorithm>
-#include <ctime>
 
 #include <fmt/format.h>
 
 #include "flotilla/base/text.hpp"
 #include "flotilla/call/core/call_template.hpp"
+#include "flotilla/http/retry_after.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/net/clock.hpp"
 
@@ -113,7 +113,7 @@ Hints read_head(const http::ResponseHead& got, std::string_view path_prefix, Ans
   const auto source = got.get("Platform-Source");
   head.from_platform = (source && iequals(*source, "gateway")) || got.get("Flotilla-Error").has_value();
   if (const auto wait = got.get(http::FieldId::retry_after)) {
-    head.retry_after = read_retry_after(*wait, net::wall_now());
+    head.retry_after = http::read_retry_after(*wait, net::wall_now());
   }
   Hints hints;
   const auto type = got.get("Content-Type");
@@ -178,21 +178,6 @@ net::Task<input::Answer> CallCarrier::carry(const effect::Send& send, std::strin
     read_problem(answer.body, answer.head);
   }
   co_return answer;
-}
-
-std::optional<Duration> read_retry_after(std::string_view value, WallTime now) noexcept {
-  if (const auto seconds = parse_int<std::uint32_t>(value)) {
-    return std::chrono::seconds(*seconds);
-  }
-  // IMF-fixdate, the one form that senders may use: "Sun, 06 Nov 1994 08:49:37 GMT".
-  std::tm parts{};
-  const std::string text(value);
-  const char* const end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr || *end != '\0') {
-    return std::nullopt;
-  }
-  const std::int64_t left = ::timegm(&parts) - now.ns_since_epoch / 1'000'000'000;
-  return std::chrono::seconds(std::max<std::int64_t>(left, 0));
 }
 
 std::string poll_target(std::string_view location, std::string_view path_prefix) {

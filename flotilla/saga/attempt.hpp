@@ -37,9 +37,6 @@ class CallCarrier final : public Carrier {
   Services services_;
 };
 
-// The header Retry-After: whole seconds, or a date of RFC 9110 (then the difference to `now`, at least 0).
-[[nodiscard]] std::optional<Duration> read_retry_after(std::string_view value, WallTime now) noexcept;
-
 // Where to ask about a 202: the path and query of Location if it is one of ours to ask, without the prefix of
 // the service's address; empty otherwise.
 [[nodiscard]] std::string poll_target(std::string_view location, std::string_view path_prefix);

@@ -79,6 +79,22 @@ DeliveryRow row_of(const DeliveryAnswer& answer) noexcept {
   return row_of_status(answer.status);
 }
 
+}  // namespace
+
+std::string_view to_string(DeliveryVerdict verdict) noexcept {
+  constexpr std::array<std::string_view, kDeliveryVerdicts> names{"ack",    "later", "retry",
+                                                                  "reject", "pause", "hold"};
+  return names[static_cast<std::size_t>(verdict)];
+}
+
+std::string_view to_string(DeliveryRow row) noexcept {
+  constexpr std::array<std::string_view, kDeliveryRows> names{
+      "held-back",    "not-sent",     "lost",      "platform",   "success",    "accepted",  "redirect",
+      "invalid",      "unauthorized", "not-found", "gone",       "again",      "throttled", "other-4xx",
+      "server-error", "nonsense",     "says-ok",   "says-retry", "says-reject"};
+  return names[static_cast<std::size_t>(row)];
+}
+
 DeliveryVerdict verdict_of(DeliveryRow row) noexcept {
   using enum DeliveryRow;
   switch (row) {
@@ -109,22 +125,6 @@ DeliveryVerdict verdict_of(DeliveryRow row) noexcept {
       break;
   }
   return DeliveryVerdict::retry;
-}
-
-}  // namespace
-
-std::string_view to_string(DeliveryVerdict verdict) noexcept {
-  constexpr std::array<std::string_view, kDeliveryVerdicts> names{"ack",    "later", "retry",
-                                                                  "reject", "pause", "hold"};
-  return names[static_cast<std::size_t>(verdict)];
-}
-
-std::string_view to_string(DeliveryRow row) noexcept {
-  constexpr std::array<std::string_view, kDeliveryRows> names{
-      "held-back",    "not-sent",     "lost",      "platform",   "success",    "accepted",  "redirect",
-      "invalid",      "unauthorized", "not-found", "gone",       "again",      "throttled", "other-4xx",
-      "server-error", "nonsense",     "says-ok",   "says-retry", "says-reject"};
-  return names[static_cast<std::size_t>(row)];
 }
 
 EventOutcome parse_event_outcome(std::string_view text) noexcept {

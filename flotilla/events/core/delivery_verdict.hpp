@@ -52,6 +52,7 @@ enum class DeliveryRow : std::uint8_t {
 };
 inline constexpr std::size_t kDeliveryRows = static_cast<std::size_t>(DeliveryRow::says_reject) + 1;
 [[nodiscard]] std::string_view to_string(DeliveryRow row) noexcept;
+[[nodiscard]] DeliveryVerdict verdict_of(DeliveryRow row) noexcept;
 
 // The head of one answer, as far as it matters here.
 struct DeliveryAnswer {

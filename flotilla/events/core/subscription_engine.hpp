@@ -40,7 +40,7 @@ inline constexpr std::size_t kMaxAppendBytes = std::size_t{4} << 20;
 struct SubscriptionSeat {
   std::uint32_t shard = 0;  // of the journal
   std::uint64_t seed = 1;   // of jitter
-  // Tokens begin behind it. So that no token of an owner before means anything to this one: epoch << 32.
+  // Tokens begin behind it: no token of an engine before may mean anything to this one.
   std::uint64_t first_token = 0;
   SubscriptionFault planted = SubscriptionFault::none;
 };

@@ -52,6 +52,8 @@ enum class SubscriptionVerb : std::uint8_t {
   replay,   // goes back to a position and sends what comes after it again
   release,  // lets a key that is blocked or parked go on
 };
+// "pause", "resume", "replay", "release".
+[[nodiscard]] std::string_view to_string(SubscriptionVerb verb) noexcept;
 
 namespace input {
 

@@ -1,5 +1,6 @@
 // What people ask of a subscription: pausing, resuming, going back, releasing a key.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -7,6 +8,11 @@
 #include "flotilla/events/core/subscription_engine.hpp"
 
 namespace flotilla::events {
+
+std::string_view to_string(SubscriptionVerb verb) noexcept {
+  constexpr std::array<std::string_view, 4> names{"pause", "resume", "replay", "release"};
+  return names[static_cast<std::size_t>(verb)];
+}
 
 void SubscriptionEngine::on(input::Operate& in) {
   using What = effect::Reply::What;

@@ -1,0 +1,14 @@
+#include "flotilla/events/core/event_value.hpp"
+
+namespace flotilla::events {
+
+json::Value event_value(const journal::Event& event, const json::Value& data) {
+  json::Value value = json::Value::object();
+  for (const auto& [name, text] : event.attributes) {
+    value.set(name, text);
+  }
+  value.set("data", data);
+  return value;
+}
+
+}  // namespace flotilla::events

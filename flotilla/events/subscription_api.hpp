@@ -1,0 +1,52 @@
+// The APIs of subscriptions, for operators and for subscribers.
+//
+//   GET  /api/v1/subscriptions                   {items: [...], next: null}
+//   GET  /api/v1/subscriptions/{name}            one of them
+//   POST /api/v1/subscriptions/{name}/pause      {who?, why?}
+//   POST /api/v1/subscriptions/{name}/resume     {who?, why?}
+//   POST /api/v1/subscriptions/{name}/replay     {from, who?, why?}   a token: what comes after it is sent
+//   again POST /api/v1/subscriptions/{name}/release    {key, who?, why?}    of a key that is blocked or
+//   parked
+// each answered with the subscription once it is durable; and on the application port
+//   POST /v1/subscriptions/{name}/replay         {from}
+//   POST /v1/subscriptions/{name}/ack/{token}    acknowledges what was answered 202; Event-Outcome: ok, retry
+//   or
+//                                                reject; the body is what the answer would have been; 204
+// No guard stands before them here: whoever opens the port does that.
+// Ownership: borrows the runner. Threads: one loop's. Limits: kMaxWords of each text.
+#pragma once
+
+#include <string_view>
+
+#include "flotilla/events/subscription_runner.hpp"
+#include "flotilla/http/core/message.hpp"
+#include "flotilla/json/value.hpp"
+#include "flotilla/net/address.hpp"
+
+namespace flotilla::events {
+
+class SubscriptionApi {
+ public:
+  static constexpr std::string_view kOperatorPrefix = "/api/v1/subscriptions";
+  static constexpr std::string_view kPrefix = "/v1/subscriptions";
+  static constexpr std::size_t kMaxWords = 512;
+
+  explicit SubscriptionApi(SubscriptionRunner& runner) noexcept : runner_(runner) {}
+
+  // Whether handle() answers that target.
+  [[nodiscard]] static bool serves(std::string_view target) noexcept;
+
+  // http::ApiHandlers, of the application port and of the admin port.
+  [[nodiscard]] net::Task<http::Response> handle(http::Request request, net::SocketAddress peer);
+  [[nodiscard]] net::Task<http::Response> handle_operator(http::Request request, net::SocketAddress peer);
+
+ private:
+  [[nodiscard]] net::Task<http::Response> operate(std::string name, SubscriptionVerb verb, std::string body);
+
+  SubscriptionRunner& runner_;
+};
+
+// As the APIs show it.
+[[nodiscard]] json::Value to_json(const SubscriptionReport& report);
+
+}  // namespace flotilla::events

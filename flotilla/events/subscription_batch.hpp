@@ -1,0 +1,38 @@
+// What a subscription's append becomes in the journal: its cursor, and the events that it publishes.
+//
+// For: subscription_shard.hpp. Ownership: values. Threads: pure functions. Limits: those of a Batch, which
+// kMaxAppendBytes stays below.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flotilla/events/core/subscription_io.hpp"
+#include "flotilla/events/core/subscription_policy.hpp"
+#include "flotilla/journal/core/batch.hpp"
+
+namespace flotilla::events {
+
+// Which part of a subscription: its group has one in each shard of the journal.
+struct SubscriptionPlace {
+  std::uint32_t shard = 0;
+  std::uint32_t shards = 1;
+};
+
+// Streams of topics, by journal::topic_key().
+using TopicStreams = std::map<std::string, journal::StreamId, std::less<>>;
+
+// The name of its cursor.
+[[nodiscard]] std::string cursor_name(std::string_view subscription, SubscriptionPlace place);
+
+struct SubscriptionBatch {
+  journal::Batch batch;
+  std::vector<std::string> new_topics;  // topic_key() of those that it creates, in the order of create()
+};
+// `topics` are those that are known. The epoch and the time are the caller's to set.
+[[nodiscard]] SubscriptionBatch make_batch(const effect::Append& append, const SubscriptionPolicy& policy,
+                                           SubscriptionPlace place, const TopicStreams& topics);
+
+}  // namespace flotilla::events
