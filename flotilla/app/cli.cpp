@@ -29,6 +29,7 @@ struct Parsed {
   std::string action = "list";
   std::string service;
   std::string gateway;
+  std::string topic;
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
   SagaOrder saga_order;
@@ -152,6 +153,21 @@ void add_client_verbs(CLI::App& app, Parsed& parsed) {
       add_client_verb(app, "explain", "a service's policies, and its worst case", parsed);
   explain->add_option("SERVICE", parsed.service, "the service")->required();
   explain->callback([&] { parsed.run = [&] { return explain_service(parsed.client, parsed.service); }; });
+}
+
+void add_topic_verb(CLI::App& app, Parsed& parsed) {
+  CLI::App* const topics = add_client_verb(app, "topics", "look at topics of events", parsed);
+  topics->add_option("ACTION", parsed.action, "list or show")->check(CLI::IsMember({"list", "show"}));
+  topics->add_option("TOPIC", parsed.topic, "which one; for show");
+  topics->callback([&] {
+    const bool list = parsed.action == "list";
+    if (list != parsed.topic.empty()) {
+      throw CLI::ValidationError("TOPIC", list ? "list takes no topic" : "show needs a topic");
+    }
+    parsed.run = [&, list] {
+      return list ? list_topics(parsed.client) : show_topic(parsed.client, parsed.topic);
+    };
+  });
 }
 
 // What each action on sagas takes beside the saga; `list` and `count` take none.
@@ -297,7 +313,7 @@ void add_journal_verbs(CLI::App& app, Parsed& parsed) {
 
 // Verbs that the design promises: whoever tries one learns that it is not a slip of the finger.
 void add_later_verbs(CLI::App& app, Parsed& parsed) {
-  for (const char* name : {"import", "topics", "queues", "views", "migrations", "logs", "sidecar"}) {
+  for (const char* name : {"import", "queues", "views", "migrations", "logs", "sidecar"}) {
     CLI::App* const verb = app.add_subcommand(name)->group("")->allow_extras();
     verb->callback([&parsed, name] {
       parsed.run = [name] {
@@ -317,6 +333,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_file_verbs(app, commands, parsed);
   add_client_verbs(app, parsed);
   add_saga_verb(app, parsed);
+  add_topic_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);
   add_later_verbs(app, parsed);

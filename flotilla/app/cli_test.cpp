@@ -60,6 +60,8 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
                                                     {"breakers", "show"},
                                                     {"breakers", "list", "s"},
                                                     {"breakers", "smash", "s"},
+                                                    {"topics", "show"},
+                                                    {"topics", "list", "orders"},
                                                     {"explain"},
                                                     {"simulate"},
                                                     {"simulate", "f", "--seeds", "0"},
@@ -75,10 +77,10 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
 }
 
 TEST(CommandLine, SaysWhichVerbsAreNotThereYet) {
-  const Outcome outcome = run({"topics", "show", "orders", "--from", "0"});
+  const Outcome outcome = run({"queues", "show", "charges", "--from", "0"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err, "flotilla: 'topics' is not in this build yet\n");
+  EXPECT_EQ(outcome.err, "flotilla: 'queues' is not in this build yet\n");
 }
 
 TEST(ClientVerbs, AskTheRightThing) {
@@ -93,6 +95,8 @@ TEST(ClientVerbs, AskTheRightThing) {
       {{"routes", "--gateway", "a b"}, "GET /api/v1/routes?gateway=a%20b"},
       {{"routes", "--explain", "PUT", "http://h/x?y=1"},
        "GET /api/v1/routes?method=PUT&url=http%3A%2F%2Fh%2Fx%3Fy%3D1"},
+      {{"topics"}, "GET /api/v1/topics"},
+      {{"topics", "show", "order.placed"}, "GET /api/v1/topics/order.placed"},
       {{"breakers"}, "GET /api/v1/breakers"},
       {{"breakers", "show", "a/b"}, "GET /api/v1/breakers/a%2Fb"},
       {{"breakers", "force-open", "pay"}, "POST /api/v1/breakers/pay/force-open"},

@@ -16,6 +16,9 @@ constexpr std::array kCandidateColumns{Column{"ROUTE", "route"}, Column{"MATCHES
 constexpr std::array kBreakerColumns{Column{"SERVICE", "service"},     Column{"STATE", "state"},
                                      Column{"MODE", "mode"},           Column{"FAILURES", "failures"},
                                      Column{"OPENED AT", "opened_at"}, Column{"RETRY AT", "retry_at"}};
+constexpr std::array kTopicColumns{Column{"NAME", "name"},         Column{"EVENTS", "events"},
+                                   Column{"POSITION", "position"}, Column{"RETAIN", "retain"},
+                                   Column{"KEY", "key"},           Column{"SCHEMA", "schema"}};
 constexpr std::array kPolicyColumns{Column{"POLICY", "policy"}, Column{"SETTING", "setting"}};
 
 int run(const ClientOptions& options, std::string method, std::string target, const Show& show) {
@@ -27,7 +30,19 @@ std::string breaker_table(const json::Value& breaker) {
   return format_table(std::span(&breaker, 1), kBreakerColumns);
 }
 
+std::string topic_table(const json::Value& topic) {
+  return format_table(std::span(&topic, 1), kTopicColumns);
+}
+
 }  // namespace
+
+int list_topics(const ClientOptions& options) {
+  return run(options, "GET", "/api/v1/topics", as_list(kTopicColumns));
+}
+
+int show_topic(const ClientOptions& options, const std::string& topic) {
+  return run(options, "GET", with_segment("/api/v1/topics/", topic), &topic_table);
+}
 
 int list_services(const ClientOptions& options) {
   return run(options, "GET", "/api/v1/services", as_list(kServiceColumns));

@@ -21,6 +21,8 @@ namespace flotilla::app {
 // `action`: force-open, close or auto. Shows the breaker as it stands then.
 [[nodiscard]] int set_breaker(const ClientOptions& options, const std::string& action,
                               const std::string& service);
+[[nodiscard]] int list_topics(const ClientOptions& options);
+[[nodiscard]] int show_topic(const ClientOptions& options, const std::string& topic);
 [[nodiscard]] int explain_service(const ClientOptions& options, const std::string& service);
 
 }  // namespace flotilla::app

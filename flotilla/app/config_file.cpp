@@ -12,6 +12,7 @@
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
 #include "flotilla/config/spec.hpp"
+#include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/gateway/gateway_config_reader.hpp"
 #include "flotilla/net/address.hpp"
 #include "flotilla/saga/definition_reader.hpp"
@@ -166,6 +167,21 @@ void add_named_services(ConfigFile& file) {
   }
 }
 
+// Topics that something names without an entry of their own have the defaults.
+void add_named_topics(ConfigFile& file) {
+  std::set<std::string> known;
+  for (const events::TopicPtr& topic : file.topics) {
+    known.insert(topic->name);
+  }
+  for (const saga::DefinitionPtr& definition : file.sagas) {
+    for (const saga::Publication& publication : definition->publish) {
+      if (known.insert(publication.topic).second) {
+        file.topics.push_back(events::default_topic(publication.topic));
+      }
+    }
+  }
+}
+
 void check_listeners(const ConfigFile& file, const Node& root, Problems& problems) {
   std::set<std::string> taken;
   const auto check = [&](const std::string& listen, const Node* at, bool control, bool token) {
@@ -290,8 +306,11 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
              f.sagas = saga::read_sagas(n, sources, p, warnings);
              f.warnings = warnings.lines(path);
            });
+  add_part(spec, "topics", "events, by name", [&sources](ConfigFile& f, const Node& n, Problems& p) {
+    f.topics = events::read_topics(n, sources, p);
+  });
   for (const char* key :
-       {"topics", "subscriptions", "choreographies", "aggregates", "views", "migrations", "sidecar"}) {
+       {"subscriptions", "choreographies", "aggregates", "views", "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -354,6 +373,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
     return std::unexpected(problems.lines(path));
   }
   add_named_services(file);
+  add_named_topics(file);
   return file;
 }
 
@@ -380,10 +400,11 @@ std::string config_schema() {
       R"("trusted_proxies":{{"type":"array","items":{{"type":"string"}}}},"admin":{},"api":{},"stores":{},"registry":{},"defaults":{},)"
       R"("services":{{"type":"object","additionalProperties":{}}},"gateways":{{"type":"object","additionalProperties":{}}},)"
       R"("compositions":{{"type":"object","additionalProperties":{}}},)"
-      R"("sagas":{{"type":"object","additionalProperties":{}}}}}}})",
+      R"("sagas":{{"type":"object","additionalProperties":{}}},)"
+      R"("topics":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), api_spec().schema(), stores_spec({}).schema(), registry_spec().schema(),
       call::defaults_spec().schema(), call::service_spec().schema(), gateway::gateway_schema(),
-      gateway::composition_schema(), saga::saga_schema());
+      gateway::composition_schema(), saga::saga_schema(), events::topic_schema());
 }
 
 std::string config_reference() {
@@ -396,7 +417,7 @@ std::string config_reference() {
   table("`admin`", "The management API; see [operations](operations.md).", admin_spec().reference());
   table("`api`", "The application API; only what the file names is opened. See [sagas](sagas.md).",
         api_spec().reference());
-  table("`stores`", "Opened where the file names it, or sagas. See [the journal](journal.md).",
+  table("`stores`", "Opened where the file names it, sagas or topics. See [the journal](journal.md).",
         stores_spec({}).reference());
   table("`registry`", "See [discovery](discovery.md).", registry_spec().reference());
   table("`telemetry`", "Named by the design, refused so far.", telemetry_spec().reference());
@@ -416,6 +437,10 @@ std::string config_reference() {
         saga::saga_reference());
   table("A step of a saga", "`sagas.NAME.steps` is a list of these, each `NAME: {...}`.",
         saga::step_reference());
+  table("`topics.NAME`",
+        "A topic that something names without an entry has the defaults. What topics do stands in "
+        "[events](events.md).",
+        events::topic_reference());
   out += reference_tail();
   return out;
 }

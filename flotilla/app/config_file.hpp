@@ -14,6 +14,7 @@
 #include "flotilla/app/store_config.hpp"
 #include "flotilla/call/service_config.hpp"
 #include "flotilla/config/node.hpp"
+#include "flotilla/events/core/topic.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
 #include "flotilla/net/cidr.hpp"
 #include "flotilla/saga/core/definition.hpp"
@@ -52,6 +53,7 @@ struct ConfigFile {
   std::vector<gateway::GatewayConfig> gateways;
   std::vector<gateway::CompositionConfig> compositions;
   std::vector<saga::DefinitionPtr> sagas;
+  std::vector<events::TopicPtr> topics;  // every topic the file names anywhere
   StoresConfig stores;
   TelemetryConfig telemetry;
   std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at

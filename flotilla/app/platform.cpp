@@ -73,6 +73,7 @@ Platform::~Platform() {
   control_servers_.clear();
   registry_.reset();
   instance_health_.reset();
+  events_.reset();
   if (sagas_) {
     sagas_->stop();
   }
@@ -167,6 +168,7 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
       return std::unexpected(sagas.error());
     }
     sagas_ = std::move(*sagas);
+    events_ = std::make_unique<EventHost>(sagas_->journal(), runtime->file.topics, seed);
   }
   for (std::uint32_t i = 0; i < runtime->workers; ++i) {
     auto worker =
@@ -225,8 +227,9 @@ Result<> Platform::lock_addresses(const ConfigFile& file) {
   return {};
 }
 
-Result<> Platform::serve(const std::string& listen, http::ApiHandler handler) {
-  auto server = std::make_unique<http::ApiServer>(*loop_, http::ServerLimits{}, std::move(handler));
+Result<> Platform::serve(const std::string& listen, http::ApiHandler handler, http::StreamHandler streams) {
+  auto server =
+      std::make_unique<http::ApiServer>(*loop_, http::ServerLimits{}, std::move(handler), std::move(streams));
   auto listening = server->listen(*net::SocketAddress::parse(listen));
   if (!listening) {
     return std::unexpected(listening.error());
@@ -240,21 +243,31 @@ Result<> Platform::open_api(const ConfigFile& file) {
       admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(file.api->listen)->ip(),
                                  .hosts = file.api->hosts,
                                  .token = file.api->token});
-  return serve(file.api->listen,
-               [this, guard](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
-                 // A callback's key is a token of its own.
-                 if (request.target == saga::kForwardPath && sagas_ != nullptr) {  // sealed
-                   co_return co_await sagas_->runner().answer_forwarded(std::move(request));
-                 }
-                 const bool callback = request.target.starts_with(saga::kCallbackPath);
-                 if (const auto refusal = callback ? guard->check_origin(request) : guard->check(request)) {
-                   co_return problem(refusal->reason, refusal->detail);
-                 }
-                 if (sagas_ == nullptr) {
-                   co_return problem(Reason::not_found, "the file names no sagas");
-                 }
-                 co_return co_await sagas_->api().handle(std::move(request), peer);
-               });
+  const auto streams = [this, guard](const http::Request& request,
+                                     http::Exchange& exchange) -> net::Task<bool> {
+    const bool served = events_ != nullptr && events::Api::serves(request.target) && !guard->check(request);
+    co_return served&& co_await events_->api().stream(request, exchange);
+  };
+  return serve(
+      file.api->listen,
+      [this, guard](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
+        // A callback's key is a token of its own.
+        if (request.target == saga::kForwardPath && sagas_ != nullptr) {  // sealed
+          co_return co_await sagas_->runner().answer_forwarded(std::move(request));
+        }
+        const bool callback = request.target.starts_with(saga::kCallbackPath);
+        if (const auto refusal = callback ? guard->check_origin(request) : guard->check(request)) {
+          co_return problem(refusal->reason, refusal->detail);
+        }
+        if (sagas_ == nullptr) {
+          co_return problem(Reason::not_found, "the file names no sagas and no topics");
+        }
+        if (events::Api::serves(request.target)) {
+          co_return co_await events_->api().handle(std::move(request), peer);
+        }
+        co_return co_await sagas_->api().handle(std::move(request), peer);
+      },
+      streams);
 }
 
 Result<> Platform::open_control(const ConfigFile& file) {
@@ -287,6 +300,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
                         [this](http::Request request, net::SocketAddress peer) {
                           return sagas_->operator_api().handle(std::move(request), peer);
                         });
+      admin_api_->mount(std::string(events::OperatorApi::kPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return events_->operator_api().handle(std::move(request), peer);
+                        });
     }
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
       return admin_api_->handle(std::move(request), peer);
@@ -299,6 +316,7 @@ int Platform::run() {
   tasks_->spawn(tend_services());
   if (sagas_) {
     tasks_->spawn(sagas_->tend_forever(*loop_));
+    tasks_->spawn(events_->tend_forever(*loop_));
   }
   for (const gateway::GatewayConfig& gateway : runtime_->file.gateways) {
     log::info("gateway {} listens on http://{}", gateway.name, gateway.listen);
@@ -419,9 +437,10 @@ Result<> Platform::reload() {
   if (const std::string journal = journal_path(*file);
       !journal.empty() &&
       (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive)) {
-    return failed(path_ + (sagas_
-                               ? ": stores cannot change while running; restart for that"
-                               : ": the first sagas need a journal, which is opened at the start; restart"));
+    return failed(
+        path_ + (sagas_
+                     ? ": stores cannot change while running; restart for that"
+                     : ": the first sagas or topics need a journal, which is opened at the start; restart"));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
@@ -448,6 +467,7 @@ Result<> Platform::reload() {
       return failed(fmt::format("{}: {}", path_, replaced.error().message));
     }
     sagas_->replace_definitions((*runtime)->file.sagas);
+    events_->replace_topics((*runtime)->file.topics);
   }
   for (const auto& worker : workers_) {
     worker->commit(*runtime);

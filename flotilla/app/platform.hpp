@@ -12,6 +12,7 @@
 
 #include "flotilla/admin/admin_api.hpp"
 #include "flotilla/admin/platform.hpp"
+#include "flotilla/app/event_host.hpp"
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/app/saga_host.hpp"
 #include "flotilla/app/worker.hpp"
@@ -60,7 +61,7 @@ class Platform final : public admin::Platform {
   Result<> open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed);
   Result<> open_control(const ConfigFile& file);
   Result<> open_api(const ConfigFile& file);
-  Result<> serve(const std::string& listen, http::ApiHandler handler);
+  Result<> serve(const std::string& listen, http::ApiHandler handler, http::StreamHandler streams = nullptr);
   Result<> lock_addresses(const ConfigFile& file);
   void on_signal(int signal);
   net::Task<> drain(Duration grace);
@@ -78,7 +79,8 @@ class Platform final : public admin::Platform {
   std::vector<std::pair<std::string, net::AddressLock>> locks_;
   std::shared_ptr<const Runtime> runtime_;
   std::unique_ptr<telemetry::AccessLog> access_log_;  // nullptr: off
-  std::unique_ptr<SagaHost> sagas_;                   // nullptr: the file names neither sagas nor a store
+  std::unique_ptr<SagaHost> sagas_;                   // nullptr: the file names nothing that needs a journal
+  std::unique_ptr<EventHost> events_;                 // beside sagas_
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<discovery::InstanceHealth> instance_health_;

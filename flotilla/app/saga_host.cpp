@@ -47,7 +47,8 @@ std::string journal_path(const ConfigFile& file) {
   if (!file.stores.journal.empty()) {
     return file.stores.journal;
   }
-  return file.sagas.empty() && !file.stores.named ? std::string() : default_journal(file.path);
+  return file.sagas.empty() && file.topics.empty() && !file.stores.named ? std::string()
+                                                                         : default_journal(file.path);
 }
 
 Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::uint64_t seed) {

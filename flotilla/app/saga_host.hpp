@@ -1,6 +1,6 @@
 // Sagas in the running program: the journal they are kept in, the runner, and its doors.
 //
-// For: platform.hpp. Made when the file names sagas or a store; without it there are none.
+// For: platform.hpp. Made when the file names sagas, topics or a store; without it there are none.
 // Ownership: owns the journal, the runner and the APIs. stop() comes before the workers' loops end, the
 // destructor after them: gateways may ask until then, and are told that it stops.
 // Threads: the control thread; sagas() serves any. Limits: those of runner.hpp.
@@ -32,6 +32,8 @@ class SagaHost {
 
   // Of the journal's file, or its address.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  // Until stop().
+  [[nodiscard]] journal::Journal& journal() noexcept { return *journal_; }
   [[nodiscard]] saga::Runner& runner() noexcept { return *runner_; }
   [[nodiscard]] saga::Sagas& sagas() noexcept { return *runner_; }
   // http::ApiHandlers.
