@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "tests" / "postgres")]
 import server as postgres  # noqa: E402
-from programs import Programs, cpu_seconds, find, pinned  # noqa: E402
+from programs import TICKS_PER_SECOND, Programs, descendants, find, pinned  # noqa: E402
 
 API, ADMIN, REDIS = 19401, 19402, 19403
 LOAD_CORE, SERVER_CORE = 0, 1
@@ -151,18 +151,34 @@ class Postgres:
         output = subprocess.run(
             pinned(LOAD_CORE, [f"{postgres.programs()}/pgbench", "-n", "-M", "prepared", "-c", str(publishers), "-j", "1", "-T",
                                str(seconds), "-f", str(self.script), self.url]), capture_output=True, text=True, check=True).stdout
-        count = int(re.search(r"transactions actually processed: (\d+)", output).group(1))
-        average = float(re.search(r"latency average = ([\d.]+)", output).group(1))
+        count = re.search(r"transactions actually processed: (\d+)", output)
+        average = re.search(r"latency average = ([\d.]+)", output)
+        if not count or not average:
+            sys.exit(f"pgbench says:\n{output}")
+        count, average = int(count.group(1)), float(average.group(1))
         return count * self.arguments.batch, average, float("nan")
 
     def stop(self):
         postgres.stop(str(self.folder))
 
 
+def cpu_seconds(pid):
+    """User and system time of pid and all that ever descended from it: PostgreSQL has a process for each connection."""
+    ticks = 0
+    for process in descendants(pid):
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue  # it has just ended, and is counted with its parent's
+        ticks += sum(int(field) for field in fields[11:15])
+    return ticks / TICKS_PER_SECOND
+
+
 def measure(engine, publishers, seconds):
     before, begun = cpu_seconds(engine.pid), time.monotonic()
     count, p50, p99 = engine.load(publishers, seconds)
     took = time.monotonic() - begun
+    time.sleep(0.5)  # until processes of connections have ended
     return {"count": count, "cpu": cpu_seconds(engine.pid) - before, "seconds": took, "p50": p50, "p99": p99}
 
 
@@ -215,7 +231,7 @@ def main():
             for publishers in (int(n) for n in arguments.publishers.split(",")):
                 results = {name: [] for name in engines}
                 for engine in engines.values():
-                    engine.load(publishers, 2)  # warm
+                    engine.load(publishers, 6)  # warm
                 for number in range(arguments.rounds):
                     order = list(engines.items())
                     for name, engine in order[number % len(order):] + order[: number % len(order)]:
