@@ -69,11 +69,11 @@ class Publisher:
             await asyncio.sleep(0.05)
 
 
-async def follow(seen, ended):
-    """Reads by long poll from the beginning, through every kill."""
+async def follow(seen, published):
+    """Reads by long poll from the beginning, through every kill, to the end of what was published."""
     client, token = AsyncClient(API), "0"
     while True:
-        done = ended.is_set()
+        done = published.is_set()
         try:
             status, answer, _ = await client.request("GET", f"/v1/topics/orders?from={token}&limit=100&wait=200ms")
         except ConnectionError:
@@ -122,19 +122,20 @@ def judge(publishers, seen):
 
 async def run(flotilla, kills, seed):
     publishers = [Publisher(f"p{n}", seed) for n in range(PUBLISHERS)]
-    seen, ended = [], asyncio.Event()
+    seen, ended, published = [], asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(follow(seen, ended))
+        following = group.create_task(follow(seen, published))
         publishing = [group.create_task(each.run(ended)) for each in publishers]
         await kill_often(flotilla, kills, random.Random(seed))
         ended.set()
         await asyncio.gather(*publishing)
+        published.set()
         await following
     judge(publishers, seen)
     count = sum(len(each.acknowledged) for each in publishers)
     check(count > 10 * kills, f"only {count} events were published")
     fresh = []
-    await follow(fresh, ended)
+    await follow(fresh, published)
     check_equal([event["id"] for event in fresh], [event["id"] for event in seen], "what is read from the beginning")
     print(f"{count} events acknowledged through {kills} kills")
 

@@ -19,6 +19,8 @@ namespace {
 
 using journal::Event;
 
+constexpr std::size_t kFilledIn = 9;  // attributes at most
+
 bool has(const Event& event, std::string_view name) { return !event.attribute(name).empty(); }
 
 void fill(Event& event, std::string_view name, std::string_view value) {
@@ -97,6 +99,7 @@ Asked<CompleteEvent> complete(const Topic& topic, Event event, const Origin& ori
                               Random& random) {
   CompleteEvent done{.event = std::move(event), .own_id = false};
   Event& e = done.event;
+  e.attributes.reserve(e.attributes.size() + kFilledIn);
   if (!has(e, "id")) {
     done.own_id = true;
     e.attributes.emplace(e.attributes.begin(), "id", Ulid::make(now, random).text());

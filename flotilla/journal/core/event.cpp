@@ -22,10 +22,18 @@ std::string_view Event::attribute(std::string_view name) const noexcept {
 }
 
 std::string encode(const Event& event) {
-  std::string body;
-  BodyWriter writer(body);
+  std::size_t size = event.data.size() + 8;
   for (const auto& [name, value] : event.attributes) {
-    writer.bytes(kAttribute, fmt::format("{}{}{}", name, '\0', value));
+    size += name.size() + value.size() + 4;
+  }
+  std::string body;
+  body.reserve(size);
+  BodyWriter writer(body);
+  std::string attribute;
+  for (const auto& [name, value] : event.attributes) {
+    attribute.assign(name).push_back('\0');
+    attribute.append(value);
+    writer.bytes(kAttribute, attribute);
   }
   writer.bytes(kData, event.data);
   return body;
