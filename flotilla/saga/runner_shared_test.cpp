@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "flotilla/base/text.hpp"
 #include "flotilla/journal/lease_table.hpp"
 #include "flotilla/journal/memory_journal.hpp"
 #include "flotilla/journal/tail.hpp"
@@ -412,6 +413,25 @@ TEST_F(SharedRunnerTest, LocksGoOnWithTheNextOwnerOfShardZero) {
   for (const SagaId saga : {first, second, other, third}) {
     wait_for_state(*b, saga, "completed");
   }
+  // Those of one lock, in the order in which their requests came; a saga keeps its number with the next
+  // owner.
+  std::vector<SagaId> holders;
+  std::uint64_t last = 0;
+  for (const http::Request& request : services.got("POST /charges")) {
+    const auto saga = SagaId::parse(*request.headers.get("saga-id"));
+    const auto seq = parse_int<std::uint64_t>(request.headers.get("saga-seq").value_or(""));
+    ASSERT_TRUE(saga && seq);
+    if (saga == other) {
+      continue;
+    }
+    if (holders.empty() || holders.back() != *saga) {
+      holders.push_back(*saga);
+      EXPECT_GT(*seq, last);
+      last = *seq;
+    }
+    EXPECT_EQ(*seq, last);
+  }
+  EXPECT_EQ(holders, (std::vector{first, second, third}));
 }
 
 TEST_F(SharedRunnerTest, GivesShardsBackWhenItLeaves) {

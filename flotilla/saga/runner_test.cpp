@@ -2,12 +2,14 @@
 #include "flotilla/saga/runner.hpp"
 
 #include <future>
+#include <map>
 #include <set>
 #include <span>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include "flotilla/base/text.hpp"
 #include "flotilla/journal/core/event.hpp"
 #include "flotilla/saga/runner_fixture.hpp"
 
@@ -210,6 +212,20 @@ TEST_F(RunnerTest, OneHolderAtATime) {
   wait_for_state(first->saga.id, "completed");
   wait_for_state(second->saga.id, "completed");
   wait_for_state(other->saga.id, "completed");
+
+  std::map<std::string, std::set<std::uint64_t>> seqs;  // by saga
+  for (const std::string line : {"POST /reservations", "POST /charges", "POST /shipments"}) {
+    for (const http::Request& request : services.got(line)) {
+      seqs[std::string(*request.headers.get("saga-id"))].insert(
+          parse_int<std::uint64_t>(request.headers.get("saga-seq").value_or("")).value_or(0));
+    }
+  }
+  const auto seq = [&](SagaId saga) {
+    EXPECT_EQ(seqs[saga.text()].size(), 1U);
+    return *seqs[saga.text()].begin();
+  };
+  EXPECT_GT(seq(first->saga.id), 0U);
+  EXPECT_GT(seq(second->saga.id), seq(first->saga.id));
 }
 
 TEST_F(RunnerTest, CancelsSignalsAndListens) {

@@ -94,7 +94,9 @@ void Shard::appended(const effect::Append& append, const SagaBatch& batch, const
     release_locks(append.saga);
   }
   const bool admitted = append.locks.empty() || commons_.locks.holds(append.saga);
-  feed(input::Appended{.saga = append.saga, .admitted = admitted});
+  feed(input::Appended{.saga = append.saga,
+                       .admitted = admitted,
+                       .number = batch.creates_saga ? done.created.front().value() : 0});
 }
 
 net::Task<input::AppendFailed> Shard::failure_of(const effect::Append& append,
@@ -180,7 +182,10 @@ void Shard::settle(SagaId saga, std::optional<LoadedSaga> loaded) {
   }
   const auto load = [&] {
     keep(saga).stream = loaded->stream;
-    feed(input::Load{.saga = saga, .records = loaded->records, .admitted = commons_.locks.holds(saga)});
+    feed(input::Load{.saga = saga,
+                     .records = loaded->records,
+                     .admitted = commons_.locks.holds(saga),
+                     .number = loaded->stream.value()});
   };
   load();
   for (Input& input : inputs) {

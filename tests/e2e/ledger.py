@@ -48,7 +48,8 @@ MEANING = {200: "ok", 202: "pending", 402: "refused", 409: "refused", 404: "refu
 class Request:
     """One request of a saga, as a service read it."""
 
-    def __init__(self, grade, step, op, order, does, key, saga, epoch, digest):
+    def __init__(self, grade, step, op, order, does, key, saga, epoch, digest, seq=None):
+        self.seq = seq  # Saga-Seq, of a saga that holds locks
         self.grade, self.step, self.op, self.order, self.does = grade, step, op, order, does
         self.key, self.saga, self.epoch, self.digest = key, saga, epoch, digest
         self.turn = {}  # of this request: word -> number
@@ -59,6 +60,7 @@ class Entry:
 
     def __init__(self, request):
         self.grade, self.saga, self.step, self.op, self.order = request.grade, request.saga, request.step, request.op, request.order
+        self.seq = request.seq
         self.requests = 0
         self.effects = 0
         self.digests = []     # of the requests, each once: more than one is a fault of the sender
@@ -68,7 +70,7 @@ class Entry:
 
     def report(self):
         return {"grade": self.grade, "saga": self.saga, "step": self.step, "op": self.op, "order": self.order,
-                "requests": self.requests, "effects": self.effects, "digests": self.digests}
+                "requests": self.requests, "effects": self.effects, "digests": self.digests, "seq": self.seq}
 
 
 class Answer:
@@ -173,11 +175,14 @@ def parse(grade, method, target, fields, body):
     attempt = re.fullmatch(r"(\d+)\.(\d+)", fields.get("saga-attempt", ""))
     if attempt is None:
         raise ValueError(f"Saga-Attempt is no EPOCH.N: {fields.get('saga-attempt')!r}")
+    seq = fields.get("saga-seq")
+    if seq is not None and not re.fullmatch(r"[1-9]\d*", seq):
+        raise ValueError(f"Saga-Seq is no number: {seq!r}")
     content = json.loads(body) if body else {}
     order = content["order"] if method == "POST" else path[1]
-    rendered = "\n".join([method, target, fields.get("content-type", ""), key]).encode() + b"\n" + body
+    rendered = "\n".join([method, target, fields.get("content-type", ""), key, seq or ""]).encode() + b"\n" + body
     return Request(grade, path[0], op, order, content.get("does") or "", key, saga, int(attempt[1]),
-                   hashlib.sha256(rendered).hexdigest()[:16])
+                   hashlib.sha256(rendered).hexdigest()[:16], int(seq) if seq else None)
 
 
 # --- the server -----------------------------------------------------------------------------------------

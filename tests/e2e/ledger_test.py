@@ -86,7 +86,7 @@ class Services(unittest.TestCase):
     def test_refuses_requests_no_saga_sends(self):
         good = fields(f"sg1-{SAGA}-1-a-mac")
         for change in ({"idempotency-key": f"sg1-{SAGA}-1-a-mac"}, {"idempotency-key": '"other"'}, {"saga-op": "undo"},
-                       {"saga-step": "ship"}, {"saga-id": SAGA[:-1] + "B"}, {"saga-attempt": "1"},
+                       {"saga-step": "ship"}, {"saga-id": SAGA[:-1] + "B"}, {"saga-attempt": "1"}, {"saga-seq": "seven"},
                        {"idempotency-key": f'"sg1-{SAGA}-1-c-mac"'}):
             with self.assertRaises(ValueError, msg=str(change)):
                 parse("honest", "POST", "/charge", {**good, **change}, b'{"order": "o1"}')

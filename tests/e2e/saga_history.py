@@ -150,6 +150,24 @@ def one_holder_of_a_lock(history):
                 yield f"sagas {first} and {second} both worked on {account}"
 
 
+def lock_seq_rises(history):
+    """Saga-Seq: one number a saga that holds a lock, larger than that of the holder before; none of the others."""
+    held = collections.defaultdict(list)
+    for story in history.stories.values():
+        seqs = {entry["seq"] for entries in story.keys.values() for entry in entries}
+        if seqs and story.definition.locks != (None not in seqs):
+            yield f"{story.id} sends Saga-Seq {seqs}"
+        elif len(seqs) > 1:
+            yield f"{story.id} sends several numbers as Saga-Seq: {seqs}"
+        elif story.definition.locks and story.events:
+            held[story.submit.body["account"]].append((story.events[0].at, *seqs, story.id))
+    for account, holders in held.items():
+        holders.sort()
+        for (_, before, first), (_, after, second) in zip(holders, holders[1:]):
+            if before >= after:
+                yield f"{second} holds {account} after {first}, and its Saga-Seq {after} is not above {before}"
+
+
 # --- of several owners at once --------------------------------------------------------------------------
 
 def a_loser_sends_nothing(history):
@@ -334,7 +352,8 @@ def refused_is_not_asked_again(story):
             refused[event.step] = event.epoch, asked[event.step]
 
 
-OF_THE_WHOLE = (every_request_is_well_formed, nothing_acknowledged_is_missing, same_key_same_bytes, one_holder_of_a_lock)
+OF_THE_WHOLE = (every_request_is_well_formed, nothing_acknowledged_is_missing, same_key_same_bytes, one_holder_of_a_lock,
+                lock_seq_rises)
 OF_EACH = (it_ends_or_says_why_not, it_ends_as_its_input_demands, one_key_for_each_operation, compensated_leaves_nothing,
            completed_did_everything_once, at_most_one_effect, no_effect_after_its_undo, no_action_after_an_undo,
            no_undo_without_an_abort, no_undo_of_what_did_nothing, undone_in_reverse, sent_in_order,

@@ -48,7 +48,8 @@ class Told:
         what, op, step, *detail = words
         key = f"{step}-{LETTER[op]}"
         entry = self.ledger["entries"].setdefault(key, {"grade": "", "saga": "S1", "step": step, "op": op, "order": "o1",
-                                                        "requests": 0, "effects": 0, "digests": ["d"]})
+                                                        "requests": 0, "effects": 0, "digests": ["d"],
+                                                        "seq": 7 if DEFINITIONS[self.submit.saga].locks else None})
         entry["requests"] += what == "request"
         entry["effects"] += what == "effect"
         self.ledger["events"].append([what, key, epoch, *(detail or [""]), self.now])
@@ -71,6 +72,22 @@ def without(text, *parts):
         assert part in text, part
         text = text.replace(part, "", 1)
     return text
+
+
+def two_transfers(first=7, second=9):
+    """Two sagas of one lock, one after the other, with these numbers as Saga-Seq."""
+    told = Told("request action reserve; effect action reserve; answer action reserve ok", "completed", {"reserve": "done"},
+                saga="transfer")
+    told.submit.body = {"account": "a1"}
+    other = Submit("k2", "transfer", {"account": "a1"}, ["completed"])
+    other.ids.add("S2")
+    told.submits.append(other)
+    told.views["S2"] = {**told.view, "id": "S2"}
+    entries = told.ledger["entries"]
+    entries["reserve-a"]["seq"] = first
+    entries["S2-a"] = {**entries["reserve-a"], "saga": "S2", "seq": second}
+    told.ledger["events"] += [[event[0], "S2-a", *event[2:]] for event in told.ledger["events"]]
+    return told
 
 
 class Rules(unittest.TestCase):
@@ -165,19 +182,23 @@ class Rules(unittest.TestCase):
         self.breaks(told, saga_history.one_key_for_each_operation)
 
     def test_two_holders_of_a_lock(self):
-        told = Told("request action reserve; effect action reserve; answer action reserve ok", "completed", {"reserve": "done"},
-                    saga="transfer")
-        told.submit.body = {"account": "a1"}
-        other = Submit("k2", "transfer", {"account": "a1"}, ["completed"])
-        other.ids.add("S2")
-        told.submits.append(other)
-        told.views["S2"] = {**told.view, "id": "S2"}
-        told.ledger["entries"]["S2-a"] = {**told.ledger["entries"]["reserve-a"], "saga": "S2"}
-        told.ledger["events"] += [[event[0], "S2-a", *event[2:]] for event in told.ledger["events"]]
+        told = two_transfers()
         self.holds(told)
         events = told.ledger["events"]
         events[2], events[3] = events[3], events[2]  # the second begins before the first is answered
         self.breaks(told, saga_history.one_holder_of_a_lock)
+
+    def test_a_lock_whose_seq_does_not_rise(self):
+        rule = saga_history.lock_seq_rises
+        self.breaks(two_transfers(7, 7), rule)
+        self.breaks(two_transfers(9, 7), rule)
+        self.breaks(two_transfers(7, None), rule)
+        unlocked = completed()
+        unlocked.ledger["entries"]["ship-a"]["seq"] = 7
+        self.breaks(unlocked, rule)
+        several = two_transfers()
+        several.ledger["entries"]["reserve-q"] = {**several.ledger["entries"]["reserve-a"], "op": "status", "seq": 8}
+        self.breaks(several, rule)
 
     def test_no_end_and_no_reason(self):
         steps = {"reserve": "exposed", "charge": "idle", "ship": "idle", "notify": "idle"}

@@ -240,6 +240,7 @@ void Engine::on(input::Appended& in) {
   life.state = std::move(done->next());
   if (created) {
     life.admitted = in.admitted || config_.faults.has(EngineFault::forget_locks);
+    life.number = in.number;
   }
   std::ranges::move(done->after, std::back_inserter(effects_));
   if (moved) {
@@ -343,6 +344,7 @@ void Engine::on(input::Load& in) {
     }
   }
   life.admitted = in.admitted || life.state.locks.empty() || config_.faults.has(EngineFault::forget_locks);
+  life.number = in.number;
   Life& placed = lives_.emplace(in.saga, std::move(life)).first->second;
   effects_.emplace_back(
       effect::Changed{.saga = in.saga, .phase = placed.state.phase, .suspended = placed.state.suspended});

@@ -196,6 +196,10 @@ void Engine::emit_send(Life& life, Run& run, RequestPtr request, Op op, Duration
   out.headers.emplace_back("saga-step", step_of(life, run).name);
   out.headers.emplace_back("saga-op", to_string(op));
   out.headers.emplace_back("saga-attempt", fmt::format("{}.{}", config_.epoch, run.sends));
+  if (!state.locks.empty()) {
+    const bool by_owner = config_.faults.has(EngineFault::epoch_in_seq);
+    out.headers.emplace_back("saga-seq", std::to_string(life.number + (by_owner ? config_.epoch : 0)));
+  }
   if (state.deadline != 0) {
     out.headers.emplace_back("saga-deadline", iso_time({state.deadline * 1'000'000}));
   }

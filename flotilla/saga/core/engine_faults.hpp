@@ -25,8 +25,9 @@ enum class EngineFault : std::uint8_t {
   child_left_held,        // a parent does not release its children
   conflict_is_undone,     // a 409 to an undo sent before is taken for "undone already"
   show_before_durable,    // a reader is shown what is under way to the journal
+  epoch_in_seq,           // Saga-Seq depends on the owner
 };
-inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::show_before_durable) + 1;
+inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::epoch_in_seq) + 1;
 
 struct EngineFaults {
   EngineFault planted = EngineFault::none;

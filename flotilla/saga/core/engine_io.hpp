@@ -89,10 +89,13 @@ struct Submit {
   std::string trace;
   std::string correlation;
 };
-// The answer to effect::Append. `admitted`: its locks are held (or it asked for none).
+// The answer to effect::Append. `admitted`: its locks are held (or it asked for none). `number`, of a saga
+// that was created by it: the saga's own in the journal, for ever; of two sagas with a lock in common the one
+// that was accepted later has the larger. Of each later append of the saga it may be left out.
 struct Appended {
   SagaId saga;
   bool admitted = true;
+  std::uint64_t number = 0;
 };
 struct AppendFailed {
   enum class Why : std::uint8_t {
@@ -160,7 +163,8 @@ struct Operate {
 struct Load {
   SagaId saga;
   std::vector<StoredRecord> records;
-  bool admitted = true;  // its locks are held
+  bool admitted = true;      // its locks are held
+  std::uint64_t number = 0;  // as Appended had it
 };
 
 }  // namespace input

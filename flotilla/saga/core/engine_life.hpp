@@ -61,8 +61,9 @@ struct Life {
   Instant wake = kNever;
   bool admitted = true;
   bool deadline_alerted = false;
-  bool visiting = false;  // it has ended, and is here to answer one input
-  Instant held_asked{};   // when to ask the parent next
+  bool visiting = false;     // it has ended, and is here to answer one input
+  Instant held_asked{};      // when to ask the parent next
+  std::uint64_t number = 0;  // the saga's in the journal, which is the order of its admission: Saga-Seq
 
   [[nodiscard]] Run* find(StepIndex step, Op op) noexcept {
     for (Run& run : runs) {

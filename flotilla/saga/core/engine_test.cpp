@@ -89,7 +89,7 @@ class Shell {
     while (!commits.empty()) {
       const SagaId committed = commits.front();
       commits.erase(commits.begin());
-      feed(input::Appended{.saga = committed});
+      feed(input::Appended{.saga = committed, .number = std::exchange(number_to_tell, 0)});
     }
   }
   void carry_out(Effect& effect) {
@@ -124,7 +124,7 @@ class Shell {
     engine.emplace(config, definitions);
     out.clear();
     wake = kNever;
-    feed(input::Load{.saga = saga, .records = log});
+    feed(input::Load{.saga = saga, .records = log, .number = kNumber});
   }
 
   Definitions definitions;
@@ -137,6 +137,8 @@ class Shell {
   std::map<std::string, effect::Send> out;
   std::vector<SagaId> commits;
   std::vector<StoredRecord> log;
+  static constexpr std::uint64_t kNumber = 7;  // of the saga in the journal
+  std::uint64_t number_to_tell = kNumber;      // with its first commit alone
   std::vector<effect::Reply> replies;
   std::vector<effect::Alert> alerts;
   std::string names;
@@ -277,6 +279,32 @@ TEST(SagaEngine, ANewOwnerSendsTheSameBytes) {
   shell.answer("charge undo", 204);
   shell.crash();
   EXPECT_TRUE(shell.out.contains("reserve undo"));
+}
+
+std::string header(const effect::Send& send, std::string_view name) {
+  for (const auto& [each, value] : send.headers) {
+    if (each == name) {
+      return value;
+    }
+  }
+  return {};
+}
+
+TEST(SagaEngine, RequestsOfOneThatHoldsLocksSayItsPlaceInTheOrder) {
+  Shell shell(std::move(order().lock("order:{.input.id}").lock("shop")));
+  shell.submit();
+  EXPECT_EQ(header(shell.out["reserve"], "saga-seq"), "7");
+  shell.answer("reserve", 201);
+  EXPECT_EQ(header(shell.out["charge"], "saga-seq"), "7");
+  shell.crash();
+  EXPECT_EQ(header(shell.out["charge"], "saga-seq"), "7");
+  shell.answer("charge", 402);
+  shell.pass(std::chrono::seconds(7));
+  EXPECT_EQ(header(shell.out["charge undo"], "saga-seq"), "7");
+
+  Shell without(order());
+  without.submit();
+  EXPECT_EQ(header(without.out["reserve"], "saga-seq"), "");
 }
 
 }  // namespace

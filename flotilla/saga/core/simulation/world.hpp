@@ -81,6 +81,7 @@ class World {
     Parent parent;
     std::string name;
     std::size_t published = 0;
+    std::uint64_t number = 0;  // in the order of acceptance, from 1
   };
   struct Owner {
     std::unique_ptr<Engine> engine;
@@ -105,6 +106,7 @@ class World {
     SagaId saga;
     std::optional<input::AppendFailed> failed;
     bool admitted;
+    std::uint64_t number;
   };
   struct Arrive {
     std::uint64_t attempt;
@@ -205,6 +207,7 @@ class World {
   void find(Finding::Kind kind, const std::string& name, SagaId saga, StepIndex step, std::string detail);
   void check_nesting(SagaId saga, const Stream& stream);
   void check_fold(SagaId saga, const Stream& stream, const Engine& engine);
+  void check_lock_seq(const effect::Send& send, const Stream& stream);
 
   WorldConfig config_;
   const Catalogue& catalogue_;
@@ -230,6 +233,11 @@ class World {
 
   std::unordered_map<SagaId, Stream> streams_;
   std::vector<SagaId> order_;  // of acceptance
+  struct LockSeq {
+    SagaId holder;
+    std::uint64_t seq = 0;
+  };
+  std::unordered_map<std::string, LockSeq> lock_seqs_;  // of the lock's newest holder that has sent something
   std::unordered_map<std::string, std::pair<SagaId, Sha256>> claims_;
   Ledger ledger_;
   std::unordered_map<std::uint64_t, Attempt> attempts_;

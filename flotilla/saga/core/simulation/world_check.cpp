@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/base/text.hpp"
 #include "flotilla/saga/core/simulation/world.hpp"
 
 namespace flotilla::saga::simulation {
@@ -121,6 +122,31 @@ void World::find(Finding::Kind kind, const std::string& name, SagaId saga, StepI
     finding.seed = config_.seed;
     finding.saga = saga;
     finding.detail = std::move(detail);
+  }
+}
+
+// Saga-Seq: one number for all requests of a saga, larger than that of every holder of its locks before it.
+void World::check_lock_seq(const effect::Send& send, const Stream& stream) {
+  const auto header =
+      std::ranges::find(send.headers, "saga-seq", &std::pair<std::string, std::string>::first);
+  if ((header != send.headers.end()) != !stream.locks.empty()) {
+    violated("I21: Saga-Seq is for the requests of sagas that hold locks, and for all of them", send.saga);
+    return;
+  }
+  for (const std::string& lock : stream.locks) {
+    const auto seq = parse_int<std::uint64_t>(header->second);
+    const auto [last, fresh] =
+        lock_seqs_.try_emplace(lock, LockSeq{.holder = send.saga, .seq = seq.value_or(0)});
+    if (!seq || (last->second.holder == send.saga && last->second.seq != *seq)) {
+      violated("I10: another Saga-Seq than the saga had", send.saga);
+      return;
+    }
+    if (last->second.holder != send.saga && last->second.seq >= *seq) {
+      violated(fmt::format("I21: Saga-Seq {} of lock {} follows {}", *seq, lock, last->second.seq),
+               send.saga);
+      return;
+    }
+    last->second = {.holder = send.saga, .seq = *seq};
   }
 }
 

@@ -53,8 +53,11 @@ void World::on(CommitDue& due) {
     failed = input::AppendFailed{.saga = saga, .why = input::AppendFailed::Why::unavailable};
   }
   const bool admitted = at->locks.holds(saga) || (streams_.contains(saga) && streams_.at(saga).locks.empty());
-  schedule(some(std::chrono::milliseconds(1)),
-           CommitKnown{.epoch = due.epoch, .saga = saga, .failed = failed, .admitted = admitted});
+  schedule(some(std::chrono::milliseconds(1)), CommitKnown{.epoch = due.epoch,
+                                                           .saga = saga,
+                                                           .failed = failed,
+                                                           .admitted = admitted,
+                                                           .number = written ? streams_.at(saga).number : 0});
 }
 
 void World::on(CommitKnown& known) {
@@ -66,8 +69,9 @@ void World::on(CommitKnown& known) {
     feed(known.epoch, *known.failed);
     return;
   }
-  feed(known.epoch,
-       input::Appended{.saga = known.saga, .admitted = known.admitted || at->locks.holds(known.saga)});
+  feed(known.epoch, input::Appended{.saga = known.saga,
+                                    .admitted = known.admitted || at->locks.holds(known.saga),
+                                    .number = known.number});
   const auto stream = streams_.find(known.saga);
   if (at->engine && stream != streams_.end() && outcome_.violation.empty()) {
     if (!known.admitted && at->engine->admitted(known.saga) && !at->locks.holds(known.saga) &&
@@ -108,6 +112,7 @@ void World::write(Owner& owner, effect::Append& append) {
   }
   if (created) {
     order_.push_back(append.saga);
+    stream.number = order_.size();
     ++coverage_.sagas;
     stream.locks = append.locks;
     stream.name = append.name;
@@ -203,7 +208,8 @@ input::Load World::load_of(SagaId saga) {
   const Stream& stream = streams_.at(saga);
   return {.saga = saga,
           .records = stream.records,
-          .admitted = stream.locks.empty() || current().locks.holds(saga)};
+          .admitted = stream.locks.empty() || current().locks.holds(saga),
+          .number = stream.number};
 }
 
 void World::on(LoadDue& load) {

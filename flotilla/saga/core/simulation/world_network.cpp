@@ -37,6 +37,9 @@ void World::transmit(Epoch epoch, effect::Send& send) {
     violated("I21: a request of a saga that does not hold its locks");
     return;
   }
+  if (epoch == epoch_) {
+    check_lock_seq(send, stream);
+  }
   std::size_t in_flight = 0;
   for (const auto& [other, attempt] : attempts_) {
     if (attempt.epoch != epoch || attempt.answered || attempt.send.saga != send.saga ||
