@@ -1,7 +1,7 @@
 // The journals: records a second and CPU a record, by the number of batches that wait at once. Each batch
 // creates a stream with one record of 200 bytes; the sync is real. The embedded one on a file in /tmp; the
 // shared one, spread over its shards, in an empty database whose address FLOTILLA_BENCH_POSTGRES holds (with
-// fsync on).
+// fsync on). And what it takes to find one of 100,000 sagas by an attribute.
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -117,6 +117,64 @@ BENCHMARK(append<Embedded, event>)->Apply(by_waiting);
 BENCHMARK(append<Embedded, saga>)->Apply(by_waiting);
 BENCHMARK(append<Shared, event>)->Apply(by_waiting);
 BENCHMARK(append<Shared, saga>)->Apply(by_waiting);
+
+constexpr std::uint64_t kSagas = 100'000;
+
+// As a saga writes it; each order has one, each user ten.
+Batch found_saga(const Journal& journal, std::uint64_t n) {
+  Batch batch = begin(journal);
+  const StreamRef stream = batch.create();
+  batch.appends.push_back({RecordClass::saga, stream, {}, {{.type = 1, .body = body()}}});
+  batch.summaries.push_back({RecordClass::saga, stream, "place-order", "running",
+                             R"({"id":"01JZ6X7Q8R9S0T1V2W3X4Y5Z6A","definition":")" + std::string(64, 'a') +
+                                 R"(","search":{"order":"o-)" + std::to_string(n) + R"(","user":"u-)" +
+                                 std::to_string(n % (kSagas / 10)) + R"("}})"});
+  return batch;
+}
+
+template <class Store>
+Journal* filled() {
+  static const Store store;
+  static const bool done = [&] {
+    constexpr std::uint64_t kAtOnce = 500;
+    for (std::uint64_t n = 0; store.journal != nullptr && n < kSagas; n += kAtOnce) {
+      std::latch answered(kAtOnce);
+      for (std::uint64_t i = 0; i < kAtOnce; ++i) {
+        store.journal->append(found_saga(*store.journal, n + i),
+                              [&](const AppendResult&) { answered.count_down(); });
+      }
+      answered.wait();
+    }
+    return true;
+  }();
+  return done ? store.journal.get() : nullptr;
+}
+
+template <class Store>
+void list_by_attribute(benchmark::State& state, const char* name, const char* prefix, std::size_t sagas) {
+  Journal* const journal = filled<Store>();
+  if (journal == nullptr) {
+    state.SkipWithError("FLOTILLA_BENCH_POSTGRES names no database");
+    return;
+  }
+  std::uint64_t next = 1;
+  for (auto _ : state) {
+    next = next * 7919 % (kSagas / 10);
+    std::latch answered(1);
+    journal->list({.search = {{name, prefix + std::to_string(next)}}},
+                  [&](const Result<std::vector<Summary>>& rows) {
+                    if (!rows || rows->size() != sagas) {
+                      state.SkipWithError("the wrong sagas were found");
+                    }
+                    answered.count_down();
+                  });
+    answered.wait();
+  }
+}
+BENCHMARK_CAPTURE(list_by_attribute<Embedded>, order, "order", "o-", 1)->UseRealTime();
+BENCHMARK_CAPTURE(list_by_attribute<Embedded>, user, "user", "u-", 10)->UseRealTime();
+BENCHMARK_CAPTURE(list_by_attribute<Shared>, order, "order", "o-", 1)->UseRealTime();
+BENCHMARK_CAPTURE(list_by_attribute<Shared>, user, "user", "u-", 10)->UseRealTime();
 
 }  // namespace
 
