@@ -170,7 +170,7 @@ void add_topic_verb(CLI::App& app, Parsed& parsed) {
   });
 }
 
-// What each action on sagas takes beside the saga; `list` and `count` take none.
+// What each action on sagas takes beside the saga; `list` and `count` take no saga.
 struct SagaUse {
   std::string_view action;
   std::vector<std::string_view> options;
@@ -178,7 +178,7 @@ struct SagaUse {
 const std::array<SagaUse, 13>& saga_uses() {
   static const std::array<SagaUse, 13> uses{{
       {"list", {"--name", "--state", "--search", "--limit", "--after"}},
-      {"count", {}},
+      {"count", {"--name", "--state", "--search"}},
       {"show", {"--timeline"}},
       {"signal", {"--signal", "--payload"}},
       {"cancel", {"--who", "--why"}},
@@ -237,7 +237,7 @@ void check_saga_use(const CLI::App& verb, Parsed& parsed) {
 
 int run_saga_verb(const Parsed& parsed) {
   return parsed.action == "list"     ? list_sagas(parsed.client, parsed.saga_filter)
-         : parsed.action == "count"  ? count_sagas(parsed.client)
+         : parsed.action == "count"  ? count_sagas(parsed.client, parsed.saga_filter)
          : parsed.action == "show"   ? show_saga(parsed.client, parsed.saga_order.id, parsed.timeline)
          : parsed.action == "signal" ? signal_saga(parsed.client, parsed.saga_signal)
                                      : operate_saga(parsed.client, parsed.saga_order);
@@ -254,10 +254,11 @@ void add_saga_verb(CLI::App& app, Parsed& parsed) {
                    "list, count, show, signal, cancel, or a verb for a suspended saga")
       ->check(CLI::IsMember(actions));
   sagas->add_option("ID", parsed.saga_order.id, "the saga; for every action but list and count");
-  sagas->add_option("--name", parsed.saga_filter.name, "list: of this definition");
-  sagas->add_option("--state", parsed.saga_filter.state, "list: in this state, such as suspended");
-  sagas->add_option("--search", parsed.saga_filter.search,
-                    "list: NAME=TEXT, an attribute that the definition declares; may stand several times");
+  sagas->add_option("--name", parsed.saga_filter.name, "list, count: of this definition");
+  sagas->add_option("--state", parsed.saga_filter.state, "list, count: in this state, such as suspended");
+  sagas->add_option(
+      "--search", parsed.saga_filter.search,
+      "list, count: NAME=TEXT, an attribute that the definition declares; may stand several times");
   sagas->add_option("--limit", parsed.saga_filter.limit, "list: at most so many")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

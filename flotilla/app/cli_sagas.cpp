@@ -113,10 +113,9 @@ int get(const ClientOptions& options, std::string target, const Show& show) {
                       show);
 }
 
-}  // namespace
-
-int list_sagas(const ClientOptions& options, const SagaFilter& filter) {
-  std::string target = "/api/v1/sagas";
+// The target with what the filter says of the sagas that are meant. Error: invalid (an attribute without
+// `=`).
+Result<std::string> filtered(std::string target, const SagaFilter& filter) {
   if (!filter.name.empty()) {
     add_parameter(target, "name", filter.name);
   }
@@ -126,16 +125,30 @@ int list_sagas(const ClientOptions& options, const SagaFilter& filter) {
   for (const std::string& attribute : filter.search) {
     const std::size_t equals = attribute.find('=');
     if (equals == std::string::npos) {
-      fmt::print(stderr, "flotilla: --search {}: expected NAME=TEXT\n", attribute);
-      return 2;
+      return fail(Errc::invalid, fmt::format("--search {}: expected NAME=TEXT", attribute));
     }
     add_parameter(target, "search." + attribute.substr(0, equals), attribute.substr(equals + 1));
   }
-  add_parameter(target, "limit", std::to_string(filter.limit));
-  if (!filter.after.empty()) {
-    add_parameter(target, "after", filter.after);
+  return target;
+}
+
+int misused(const Error& error) {
+  fmt::print(stderr, "flotilla: {}\n", error.message);
+  return 2;
+}
+
+}  // namespace
+
+int list_sagas(const ClientOptions& options, const SagaFilter& filter) {
+  auto target = filtered("/api/v1/sagas", filter);
+  if (!target) {
+    return misused(target.error());
   }
-  return get(options, std::move(target), [](const json::Value& answer) {
+  add_parameter(*target, "limit", std::to_string(filter.limit));
+  if (!filter.after.empty()) {
+    add_parameter(*target, "after", filter.after);
+  }
+  return get(options, *std::move(target), [](const json::Value& answer) {
     if (answer["next"].is_string()) {
       fmt::print(stderr, "flotilla: there are more: --after {}\n", format_cell(answer["next"]));
     }
@@ -143,8 +156,9 @@ int list_sagas(const ClientOptions& options, const SagaFilter& filter) {
   });
 }
 
-int count_sagas(const ClientOptions& options) {
-  return get(options, "/api/v1/sagas/count", as_list(kCountColumns));
+int count_sagas(const ClientOptions& options, const SagaFilter& filter) {
+  auto target = filtered("/api/v1/sagas/count", filter);
+  return target ? get(options, *std::move(target), as_list(kCountColumns)) : misused(target.error());
 }
 
 int show_saga(const ClientOptions& options, const std::string& id, bool timeline) {

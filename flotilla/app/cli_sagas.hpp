@@ -15,9 +15,9 @@ namespace flotilla::app {
 struct SagaFilter {
   std::string name;                 // empty: any
   std::string state;                // empty: any
-  std::string after;                // where the page before ended
   std::vector<std::string> search;  // NAME=TEXT, each
-  std::uint32_t limit = 100;
+  std::string after;                // of a list: where the page before ended
+  std::uint32_t limit = 100;        // of a list
 };
 
 // What a person does to one saga.
@@ -40,7 +40,7 @@ struct SagaSignal {
 };
 
 [[nodiscard]] int list_sagas(const ClientOptions& options, const SagaFilter& filter);
-[[nodiscard]] int count_sagas(const ClientOptions& options);
+[[nodiscard]] int count_sagas(const ClientOptions& options, const SagaFilter& filter);
 [[nodiscard]] int show_saga(const ClientOptions& options, const std::string& id, bool timeline);
 // Shows the saga as it stands then.
 [[nodiscard]] int operate_saga(const ClientOptions& options, const SagaOrder& order);

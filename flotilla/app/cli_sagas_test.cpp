@@ -67,6 +67,9 @@ TEST_F(SagaVerbs, CountThem) {
   EXPECT_EQ(ask({"count"}).out,
             "NAME         STATE    COUNT\n"
             "place-order  running  7\n");
+  EXPECT_EQ(ask({"count", "--name", "place-order", "--state", "running", "--search", "order=o 1"}).code, 0);
+  EXPECT_THAT(sagas.asked,
+              ElementsAre("count name= state=", "count name=place-order state=running order=o 1"));
 }
 
 TEST_F(SagaVerbs, ShowOne) {
@@ -160,7 +163,8 @@ TEST_F(SagaVerbs, RefuseWrongUsageWithTwoAndAskNothing) {
   const std::vector<std::vector<std::string>> cases{
       {"show"},
       {"list", id_},
-      {"count", "--name", "x"},
+      {"count", "--limit", "7"},
+      {"count", "--search", "order"},
       {"list", "--limit", "0"},
       {"list", "--limit", "1001"},
       {"list", "--timeline"},

@@ -121,6 +121,10 @@ TEST_F(Care, EveryDamageIsNamed) {
       {"INSERT INTO claims VALUES ('s', 'k', 999, x'00', 0)",
        "1 of claims name a stream that was never created"},
       {"UPDATE cursors SET position = 999", "3 cursors are ahead of the journal"},
+      {"INSERT INTO search VALUES ('user', 'u1', 999)",
+       "the index of attributes names 1 that are of no row, and lacks 0"},
+      {R"(UPDATE summaries SET attributes = '{"search":{"user":"u1"}}' WHERE stream = (SELECT min(stream) FROM summaries))",
+       "the index of attributes names 0 that are of no row, and lacks 1"},
   };
   for (const Case& c : cases) {
     std::filesystem::remove(path_);

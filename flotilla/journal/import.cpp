@@ -46,6 +46,7 @@ class Importer {
     if (!ended_) {
       return refuse("the end is missing: the file was cut");
     }
+    db_.execute(fmt::format("INSERT OR IGNORE INTO search {}", kSearchOf));
     if (!db_.execute("COMMIT")) {
       return std::unexpected(sqlite::to_error(db_.take_error()));
     }

@@ -62,8 +62,9 @@ void Journal::list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) 
   do_list(std::move(query), std::move(done));
 }
 
-void Journal::count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
-  do_count(record_class, std::move(done));
+void Journal::count(CountQuery query, Done<Result<std::vector<StateCount>>> done) {
+  query.search.resize(std::min(query.search.size(), kMaxSearch));
+  do_count(std::move(query), std::move(done));
 }
 
 void Journal::summary(StreamId stream, Done<Result<std::optional<Summary>>> done) {
@@ -128,9 +129,9 @@ net::Task<Result<std::vector<Summary>>> Journal::list(SummaryQuery query) {
   co_return co_await reply;
 }
 
-net::Task<Result<std::vector<StateCount>>> Journal::count(RecordClass record_class) {
+net::Task<Result<std::vector<StateCount>>> Journal::count(CountQuery query) {
   Reply<Result<std::vector<StateCount>>> reply;
-  count(record_class, reply.send());
+  count(std::move(query), reply.send());
   co_return co_await reply;
 }
 

@@ -77,6 +77,10 @@ struct Page {
   bool at_end = false;
 };
 
+// Members, by name, that the object `search` of the attributes must have with these texts, as the row's first
+// put had it. Found by an index.
+using Search = std::vector<std::pair<std::string, std::string>>;
+
 struct SummaryQuery {
   RecordClass record_class = RecordClass::saga;
   std::string name;                    // empty: any
@@ -86,9 +90,15 @@ struct SummaryQuery {
   StreamId after;                      // the last row of the page before; 0: from the beginning
   std::size_t limit = 100;             // 1..kMaxSummaries
   UtcMillis changed_before;            // 0: whenever
-  // Members, by name, that the object `search` of the attributes must have with these texts. Found by a walk
-  // over the rows that the rest of the query leaves. At most kMaxSearch, the others are not looked at.
-  std::vector<std::pair<std::string, std::string>> search;
+  Search search;                       // at most kMaxSearch, the others are not looked at
+};
+
+// Which rows are counted; as in SummaryQuery.
+struct CountQuery {
+  RecordClass record_class = RecordClass::saga;
+  std::string name;
+  std::string state;
+  Search search = {};
 };
 
 struct Summary {
@@ -155,9 +165,10 @@ class Journal {
   // Rows of summaries, a page at a time.
   void list(SummaryQuery query, Done<Result<std::vector<Summary>>> done);
   [[nodiscard]] net::Task<Result<std::vector<Summary>>> list(SummaryQuery query);
-  // How many rows each name has in each state, ordered by name and state. Costs a walk over the rows.
-  void count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done);
-  [[nodiscard]] net::Task<Result<std::vector<StateCount>>> count(RecordClass record_class);
+  // How many of these rows each name has in each state, ordered by name and state. Costs a walk over the
+  // rows, with `search` over those that have its first member.
+  void count(CountQuery query, Done<Result<std::vector<StateCount>>> done);
+  [[nodiscard]] net::Task<Result<std::vector<StateCount>>> count(CountQuery query);
   // The row of one stream, if it has one.
   void summary(StreamId stream, Done<Result<std::optional<Summary>>> done);
   [[nodiscard]] net::Task<Result<std::optional<Summary>>> summary(StreamId stream);
@@ -208,7 +219,7 @@ class Journal {
   virtual void do_read(StreamQuery query, Done<Result<Page>> done) = 0;
   virtual void do_read(CategoryQuery query, Done<Result<Page>> done) = 0;
   virtual void do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) = 0;
-  virtual void do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) = 0;
+  virtual void do_count(CountQuery query, Done<Result<std::vector<StateCount>>> done) = 0;
   virtual void do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) = 0;
   virtual void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) = 0;
   virtual void do_snapshot(StreamId stream, std::uint64_t fold,

@@ -187,7 +187,8 @@ void expect_same_content(Journal& model, Journal& store, Generator& generator) {
         ASSERT_EQ(test::list(store, query).value(), test::list(model, query).value());
       }
     }
-    ASSERT_EQ(test::count(store, record_class), test::count(model, record_class));
+    ASSERT_EQ(test::count(store, {.record_class = record_class}),
+              test::count(model, {.record_class = record_class}));
   }
   for (int i = 0; i < 12; ++i) {
     const std::string key = "key" + std::to_string(i);

@@ -28,7 +28,7 @@ bool fill(Page& page, const Records& records, const PageLimits& limits) {
 }
 
 // Whether the object `search` of the attributes has all of these.
-bool has_all(const std::string& attributes, const std::vector<std::pair<std::string, std::string>>& wanted) {
+bool has_all(const std::string& attributes, const Search& wanted) {
   if (wanted.empty()) {
     return true;
   }
@@ -195,7 +195,8 @@ void MemoryJournal::change_rows(const Batch& batch, const Appended& appended) {
   for (const SummaryPut& put : batch.summaries) {
     const StreamId id = resolve(put.stream, appended);
     Row& row =
-        rows_.try_emplace(id, Row{put.record_class, {id, put.name, {}, {}, batch.time, {}}}).first->second;
+        rows_.try_emplace(id, Row{put.record_class, {id, put.name, {}, {}, batch.time, {}}, put.attributes})
+            .first->second;
     row.summary.state = put.state;
     row.summary.attributes = put.attributes;
     row.summary.changed = batch.time;
@@ -283,7 +284,7 @@ void MemoryJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>
           (query.name.empty() || row.summary.name == query.name) &&
           (query.state.empty() || row.summary.state == query.state) &&
           (query.changed_before == UtcMillis() || row.summary.changed < query.changed_before) &&
-          has_all(row.summary.attributes, query.search)) {
+          has_all(row.first_attributes, query.search)) {
         found.push_back(row.summary);
       }
     }
@@ -295,12 +296,14 @@ void MemoryJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>
   done(std::move(found));
 }
 
-void MemoryJournal::do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
+void MemoryJournal::do_count(CountQuery query, Done<Result<std::vector<StateCount>>> done) {
   std::map<Key, std::uint64_t> counts;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, row] : rows_) {
-      if (row.record_class == record_class) {
+      if (row.record_class == query.record_class && (query.name.empty() || row.summary.name == query.name) &&
+          (query.state.empty() || row.summary.state == query.state) &&
+          has_all(row.first_attributes, query.search)) {
         ++counts[{row.summary.name, row.summary.state}];
       }
     }

@@ -61,6 +61,7 @@ class MemoryJournal final : public Journal {
   struct Row {
     RecordClass record_class{};
     Summary summary;
+    std::string first_attributes;  // by which it is found
   };
   using Key = std::pair<std::string, std::string>;
 
@@ -68,7 +69,7 @@ class MemoryJournal final : public Journal {
   void do_read(StreamQuery query, Done<Result<Page>> done) override;
   void do_read(CategoryQuery query, Done<Result<Page>> done) override;
   void do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) override;
-  void do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) override;
+  void do_count(CountQuery query, Done<Result<std::vector<StateCount>>> done) override;
   void do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) override;
   void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) override;
   void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;

@@ -203,8 +203,8 @@ void PostgresJournal::do_read(CategoryQuery query, Done<Result<Page>> done) {
 void PostgresJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>>> done) {
   ask_reader(std::move(done), [query = std::move(query)](pg::Reader& reader) { return reader.list(query); });
 }
-void PostgresJournal::do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
-  ask_reader(std::move(done), [record_class](pg::Reader& reader) { return reader.count(record_class); });
+void PostgresJournal::do_count(CountQuery query, Done<Result<std::vector<StateCount>>> done) {
+  ask_reader(std::move(done), [query = std::move(query)](pg::Reader& reader) { return reader.count(query); });
 }
 void PostgresJournal::do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) {
   ask_reader(std::move(done), [stream](pg::Reader& reader) { return reader.summary(stream); });

@@ -11,13 +11,36 @@
 namespace flotilla::journal::pg {
 namespace {
 
-constexpr std::string_view kSummaryColumns = "stream, name, state, attributes, created, changed";
+constexpr std::string_view kSummaryColumns = "s.stream, s.name, s.state, s.attributes, s.created, s.changed";
 constexpr std::string_view kUndefinedTable = "42P01";  // SQLSTATE: a period was dropped between two looks
 
 Summary summary_of(const Rows& rows, int row) {
   return {StreamId(rows.unsigned_number(row, 0)), std::string(rows.bytes(row, 1)),
           std::string(rows.bytes(row, 2)),        std::string(rows.bytes(row, 3)),
           UtcMillis(rows.number(row, 4)),         UtcMillis(rows.number(row, 5))};
+}
+
+// FROM and WHERE of the rows that are meant, with their arguments, the first of which is $next.
+template <class Query>
+std::string selection(const Query& query, Arguments& arguments, int& next) {
+  std::string sql = fmt::format("FROM flotilla.summaries s WHERE s.class = ${}", next++);
+  arguments.number(static_cast<std::int64_t>(query.record_class));
+  if (!query.name.empty()) {
+    sql += fmt::format(" AND s.name = ${}", next++);
+    arguments.bytes(query.name);
+  }
+  if (!query.state.empty()) {
+    sql += fmt::format(" AND s.state = ${}", next++);
+    arguments.bytes(query.state);
+  }
+  for (const auto& [name, text] : query.search) {
+    sql += fmt::format(
+        " AND s.stream IN (SELECT f.stream FROM flotilla.search f WHERE f.name = ${} AND f.text = ${})", next,
+        next + 1);
+    next += 2;
+    arguments.bytes(name).bytes(text);
+  }
+  return sql;
 }
 
 }  // namespace
@@ -90,36 +113,23 @@ Result<Page> Reader::read(const CategoryQuery& query, Position end) {
 }
 
 Result<std::vector<Summary>> Reader::list(const SummaryQuery& query) {
-  std::string sql = fmt::format("SELECT {} FROM flotilla.summaries WHERE class = $1", kSummaryColumns);
   Arguments arguments;
-  arguments.number(static_cast<std::int64_t>(query.record_class)).number(query.limit);
-  int next = 3;
-  if (!query.name.empty()) {
-    sql += fmt::format(" AND name = ${}", next++);
-    arguments.bytes(query.name);
-  }
-  if (!query.state.empty()) {
-    sql += fmt::format(" AND state = ${}", next++);
-    arguments.bytes(query.state);
-  }
+  int next = 1;
+  std::string sql = fmt::format("SELECT {} {}", kSummaryColumns, selection(query, arguments, next));
   if (query.after != StreamId()) {
-    sql += fmt::format(" AND stream {} ${}", query.newest_first ? '<' : '>', next++);
+    sql += fmt::format(" AND s.stream {} ${}", query.newest_first ? '<' : '>', next++);
     arguments.number(query.after.value());
   }
   if (query.shard) {
-    sql += fmt::format(" AND stream % {} = ${}", kShards, next++);
+    sql += fmt::format(" AND s.stream % {} = ${}", kShards, next++);
     arguments.number(std::int64_t{*query.shard});
   }
   if (query.changed_before != UtcMillis()) {
-    sql += fmt::format(" AND changed < ${}", next++);
+    sql += fmt::format(" AND s.changed < ${}", next++);
     arguments.number(query.changed_before.value());
   }
-  for (const auto& [name, text] : query.search) {
-    sql += fmt::format(" AND flotilla.search_text(attributes, ${}) = ${}", next, next + 1);
-    next += 2;
-    arguments.bytes(name).bytes(text);
-  }
-  sql += query.newest_first ? " ORDER BY stream DESC LIMIT $2" : " ORDER BY stream LIMIT $2";
+  sql += fmt::format(" ORDER BY s.stream{} LIMIT ${}", query.newest_first ? " DESC" : "", next);
+  arguments.number(query.limit);
   const auto rows = ask(sql, arguments);
   if (!rows) {
     return std::unexpected(rows.error());
@@ -131,12 +141,13 @@ Result<std::vector<Summary>> Reader::list(const SummaryQuery& query) {
   return found;
 }
 
-Result<std::vector<StateCount>> Reader::count(RecordClass record_class) {
+Result<std::vector<StateCount>> Reader::count(const CountQuery& query) {
   Arguments arguments;
-  arguments.number(static_cast<std::int64_t>(record_class));
+  int next = 1;
   const auto rows =
-      ask("SELECT name, state, count(*) FROM flotilla.summaries WHERE class = $1 GROUP BY name, "
-          "state ORDER BY name, state",
+      ask(fmt::format("SELECT s.name, s.state, count(*) {} GROUP BY s.name, s.state ORDER BY s.name, "
+                      "s.state",
+                      selection(query, arguments, next)),
           arguments);
   if (!rows) {
     return std::unexpected(rows.error());
@@ -153,7 +164,7 @@ Result<std::optional<Summary>> Reader::summary(StreamId stream) {
   Arguments arguments;
   arguments.number(stream.value());
   const auto rows =
-      ask(fmt::format("SELECT {} FROM flotilla.summaries WHERE stream = $1", kSummaryColumns), arguments);
+      ask(fmt::format("SELECT {} FROM flotilla.summaries s WHERE s.stream = $1", kSummaryColumns), arguments);
   if (!rows) {
     return std::unexpected(rows.error());
   }

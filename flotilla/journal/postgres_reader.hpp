@@ -25,7 +25,7 @@ class Reader {
   [[nodiscard]] Result<Page> read(const StreamQuery& query, Position end);
   [[nodiscard]] Result<Page> read(const CategoryQuery& query, Position end);
   [[nodiscard]] Result<std::vector<Summary>> list(const SummaryQuery& query);
-  [[nodiscard]] Result<std::vector<StateCount>> count(RecordClass record_class);
+  [[nodiscard]] Result<std::vector<StateCount>> count(const CountQuery& query);
   [[nodiscard]] Result<std::optional<Summary>> summary(StreamId stream);
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);

@@ -67,6 +67,45 @@ END $$)",
       "SELECT flotilla.create_records(flotilla.table_name(c, 0)) FROM generate_series(1, 4) c"};
 }
 
+// Version 2: what rows are found by, kept by triggers, so that whoever writes rows need not know.
+std::vector<std::string> search_index() {
+  return {
+      "CREATE TABLE flotilla.search(name bytea NOT NULL, text bytea NOT NULL, stream bigint NOT NULL, "
+      "PRIMARY KEY "
+      "(name, text, stream))",
+      "CREATE INDEX search_by_stream ON flotilla.search(stream)",
+      // Nothing of attributes that are no JSON, or hold what text cannot (U+0000).
+      R"(CREATE FUNCTION flotilla.search_of(p_attributes bytea) RETURNS TABLE(name bytea, text bytea)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE found jsonb;
+BEGIN
+  IF position('"search"'::bytea IN p_attributes) = 0 THEN RETURN; END IF;
+  found := convert_from(p_attributes, 'UTF8')::jsonb -> 'search';
+  IF jsonb_typeof(found) = 'object' THEN
+    RETURN QUERY SELECT convert_to(m.key, 'UTF8'), convert_to(m.value #>> '{}', 'UTF8')
+      FROM jsonb_each(found) m WHERE jsonb_typeof(m.value) = 'string';
+  END IF;
+EXCEPTION WHEN data_exception THEN RETURN;
+END $$)",
+      "INSERT INTO flotilla.search SELECT f.name, f.text, s.stream FROM flotilla.summaries s, "
+      "flotilla.search_of(s.attributes) f",
+      R"(CREATE FUNCTION flotilla.row_is_found() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO flotilla.search SELECT f.name, f.text, NEW.stream FROM flotilla.search_of(NEW.attributes) f;
+  RETURN NULL;
+END $$)",
+      R"(CREATE TRIGGER row_is_found AFTER INSERT ON flotilla.summaries FOR EACH ROW
+WHEN (position('"search"'::bytea IN NEW.attributes) > 0) EXECUTE FUNCTION flotilla.row_is_found())",
+      R"(CREATE FUNCTION flotilla.rows_are_gone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM flotilla.search f USING gone WHERE f.stream = gone.stream;
+  RETURN NULL;
+END $$)",
+      "CREATE TRIGGER rows_are_gone AFTER DELETE ON flotilla.summaries REFERENCING OLD TABLE AS gone "
+      "FOR EACH STATEMENT EXECUTE FUNCTION flotilla.rows_are_gone()",
+      "DROP FUNCTION flotilla.search_text(bytea, bytea)"};
+}
+
 // Any number: who creates or upgrades the schema holds this lock until the end of the transaction.
 constexpr std::string_view kLock = "SELECT pg_advisory_xact_lock(7379545627402391919)";
 
@@ -75,7 +114,8 @@ class Migration {
   Migration(Connection& connection, const std::string& store) : connection_(connection), store_(store) {}
 
   Result<> run(const Steps& steps) {
-    if (!execute("BEGIN") || !execute(std::string(kLock))) {
+    // It takes as long as it takes, also to wait for another process that is at it.
+    if (!execute("BEGIN") || !execute("SET LOCAL statement_timeout = 0") || !execute(std::string(kLock))) {
       return give_up();
     }
     const auto version = read_version();
@@ -153,7 +193,7 @@ Steps schema_steps() {
   for (auto texts : {append_functions(), read_functions(), upkeep_functions(), lease_functions()}) {
     first.insert(first.end(), texts.begin(), texts.end());
   }
-  return {std::move(first)};
+  return {std::move(first), search_index()};
 }
 
 Result<> migrate(Connection& connection, const std::string& store, const Steps& steps) {

@@ -33,7 +33,7 @@ class PostgresSchema : public testing::Test {
 TEST_F(PostgresSchema, ANewerOneIsRefused) {
   (void)database_->open();
   database_->execute("UPDATE flotilla.store SET version = 99");
-  EXPECT_THAT(open_error(), HasSubstr("has schema 99, this version of Flotilla knows up to 1"));
+  EXPECT_THAT(open_error(), HasSubstr("has schema 99, this version of Flotilla knows up to 2"));
   EXPECT_EQ(PostgresJournal::open(database_->options()).error().code, Errc::unsupported);
 }
 
@@ -49,12 +49,35 @@ TEST_F(PostgresSchema, AnOlderOneIsBroughtUpAsAWholeOrNotAtAll) {
   steps.push_back({"CREATE TABLE flotilla.second(a bigint)", "nonsense"});
   const auto failed = pg::migrate(*connection, "test", steps);
   EXPECT_THAT(failed.error().message, HasSubstr("(it is unchanged"));
-  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 1);
+  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 2);
   EXPECT_EQ(database_->number("SELECT count(*) FROM pg_tables WHERE tablename = 'second'"), 0);
   steps.back().pop_back();
   EXPECT_TRUE(pg::migrate(*connection, "test", steps).has_value());
-  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 2);
+  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 3);
   EXPECT_TRUE(pg::migrate(*connection, "test", steps).has_value());
+}
+
+TEST_F(PostgresSchema, RowsOfTheFirstVersionAreFoundByWhatTheySay) {
+  pg::Steps first = pg::schema_steps();
+  first.resize(1);
+  ASSERT_TRUE(pg::migrate(*connect(), "test", first).has_value());
+  database_->execute(R"(INSERT INTO flotilla.summaries VALUES
+  (64, 1, 'order', 'running', '{"search":{"user":"u1","no":"7","n":7}}', 1, 1),
+  (65, 1, 'order', 'running', '{"search":"user"}', 1, 1),
+  (128, 1, 'order', 'running', 'no JSON, "search"', 1, 1),
+  (129, 1, 'order', 'running', '{"search":{"user":"\\u0000"}}', 1, 1))");
+  const auto journal = database_->open();
+  const auto found = [&](Search search) {
+    std::vector<std::uint64_t> streams;
+    for (const Summary& row : test::list(*journal, {.search = std::move(search)}).value()) {
+      streams.push_back(row.stream.value());
+    }
+    return streams;
+  };
+  EXPECT_EQ(found({{"user", "u1"}}), std::vector<std::uint64_t>{64});
+  EXPECT_EQ(found({{"no", "7"}, {"user", "u1"}}), std::vector<std::uint64_t>{64});
+  EXPECT_TRUE(found({{"n", "7"}}).empty());
+  EXPECT_EQ(database_->number("SELECT count(*) FROM flotilla.search"), 2);
 }
 
 TEST_F(PostgresSchema, SeveralProcessesMayCreateItAtOnce) {

@@ -282,8 +282,9 @@ void SqliteJournal::do_list(SummaryQuery query, Done<Result<std::vector<Summary>
   ask_reader(std::move(done),
              [query = std::move(query)](SqliteReader& reader) { return reader.list(query); });
 }
-void SqliteJournal::do_count(RecordClass record_class, Done<Result<std::vector<StateCount>>> done) {
-  ask_reader(std::move(done), [record_class](SqliteReader& reader) { return reader.count(record_class); });
+void SqliteJournal::do_count(CountQuery query, Done<Result<std::vector<StateCount>>> done) {
+  ask_reader(std::move(done),
+             [query = std::move(query)](SqliteReader& reader) { return reader.count(query); });
 }
 void SqliteJournal::do_summary(StreamId stream, Done<Result<std::optional<Summary>>> done) {
   ask_reader(std::move(done), [stream](SqliteReader& reader) { return reader.summary(stream); });

@@ -10,8 +10,41 @@
 namespace flotilla::journal {
 namespace {
 
-constexpr std::string_view kSummaryColumns = "stream, name, state, attributes, created, changed";
-constexpr std::size_t kFirstSearch = 7;  // the parameter of list() that the first searched name is bound to
+constexpr std::string_view kSummaryColumns = "s.stream, s.name, s.state, s.attributes, s.created, s.changed";
+constexpr std::size_t kFirstSearch = 7;  // the parameter that the first searched name is bound to
+
+// FROM and WHERE of the rows that are meant: ?1 the class, ?2 the name, ?3 the state. With attributes the
+// index of the first one is walked, whatever SQLite thinks of others: it has no idea of how many have it.
+template <class Query>
+std::string selection(const Query& query) {
+  std::string sql =
+      query.search.empty()
+          ? "FROM summaries AS s WHERE s.class = ?1"
+          : fmt::format(
+                "FROM search AS f CROSS JOIN summaries AS s ON s.stream = f.stream WHERE f.name "
+                "= ?{} AND f.text = ?{} AND s.class = ?1",
+                kFirstSearch, kFirstSearch + 1);
+  if (!query.name.empty()) {
+    // Few rows are in a state that somebody looks for, many have the name.
+    sql += query.state.empty() ? " AND s.name = ?2" : " AND +s.name = ?2";
+  }
+  if (!query.state.empty()) {
+    sql += " AND s.state = ?3";
+  }
+  for (std::size_t i = 1; i < query.search.size(); ++i) {
+    sql += fmt::format(
+        " AND EXISTS (SELECT 1 FROM search WHERE name = ?{} AND text = ?{} AND stream = s.stream)",
+        kFirstSearch + 2 * i, kFirstSearch + 2 * i + 1);
+  }
+  return sql;
+}
+
+void bind_search(sqlite::Statement& select, const Search& search) {
+  for (std::size_t i = 0; i < search.size(); ++i) {
+    select.bind_beyond(static_cast<int>(kFirstSearch + 2 * i), search[i].first);
+    select.bind_beyond(static_cast<int>(kFirstSearch + 2 * i + 1), search[i].second);
+  }
+}
 
 }  // namespace
 
@@ -24,9 +57,8 @@ SqliteReader::SqliteReader(std::unique_ptr<sqlite::Connection> db, const Vocabul
           db_->prepare("SELECT id, retain, first FROM segments WHERE class = ?1 ORDER BY first, id")),
       category_name_(db_->prepare("SELECT name FROM categories WHERE id = ?1")),
       category_id_(db_->prepare("SELECT id FROM categories WHERE name = ?1")),
-      count_(db_->prepare("SELECT name, state, count(*) FROM summaries WHERE class = ?1 GROUP BY name, state "
-                          "ORDER BY name, state")),
-      summary_(db_->prepare(fmt::format("SELECT {} FROM summaries WHERE stream = ?1", kSummaryColumns))),
+      summary_(
+          db_->prepare(fmt::format("SELECT {} FROM summaries AS s WHERE s.stream = ?1", kSummaryColumns))),
       find_(db_->prepare("SELECT stream, hash, expires FROM claims WHERE scope = ?1 AND key = ?2")),
       snapshot_(db_->prepare("SELECT version, fold, state FROM snapshots WHERE stream = ?1 AND fold = ?2")),
       cursor_(db_->prepare("SELECT name, class, category, position, state FROM cursors WHERE name = ?1")) {}
@@ -184,34 +216,20 @@ Summary SqliteReader::summary_of(const sqlite::Rows& row) {
           UtcMillis(row.integer(5))};
 }
 
-// Eight shapes of one query; SQLite prepares one in some 20 us.
+// Some shapes of one query; SQLite prepares one in some 20 us.
 Result<std::vector<Summary>> SqliteReader::list(const SummaryQuery& query) {
-  std::string sql = fmt::format("SELECT {} FROM summaries WHERE class = ?1", kSummaryColumns);
-  if (!query.name.empty()) {
-    sql += " AND name = ?2";
-  }
-  if (!query.state.empty()) {
-    // Few rows are in a state that somebody looks for, many have the name.
-    sql += query.name.empty() ? " AND state = ?3" : " AND +name = ?2 AND state = ?3";
-  }
+  const std::string_view stream =
+      query.search.empty() ? "s.stream" : "f.stream";  // the order of what is walked
+  std::string sql = fmt::format("SELECT {} {}", kSummaryColumns, selection(query));
   if (query.after != StreamId()) {
-    sql += query.newest_first ? " AND stream < ?4" : " AND stream > ?4";
+    sql += fmt::format(" AND {} {} ?4", stream, query.newest_first ? '<' : '>');
   }
   if (query.changed_before != UtcMillis()) {
-    sql += " AND changed < ?5";
+    sql += " AND s.changed < ?5";
   }
-  for (std::size_t i = 0; i < query.search.size(); ++i) {  // a name is data, so it is no path
-    sql += fmt::format(
-        " AND EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(attributes) THEN attributes ELSE '{{}}' "
-        "END, '$.search') AS found WHERE found.key = ?{} AND found.atom = ?{})",
-        kFirstSearch + 2 * i, kFirstSearch + 2 * i + 1);
-  }
-  sql += query.newest_first ? " ORDER BY stream DESC LIMIT ?6" : " ORDER BY stream LIMIT ?6";
+  sql += fmt::format(" ORDER BY {}{} LIMIT ?6", stream, query.newest_first ? " DESC" : "");
   sqlite::Statement select = db_->prepare(sql);
-  for (std::size_t i = 0; i < query.search.size(); ++i) {
-    select.bind_beyond(static_cast<int>(kFirstSearch + 2 * i), query.search[i].first);
-    select.bind_beyond(static_cast<int>(kFirstSearch + 2 * i + 1), query.search[i].second);
-  }
+  bind_search(select, query.search);
   std::vector<Summary> found;
   for (sqlite::Rows rows = select.query(static_cast<int>(query.record_class), query.name, query.state,
                                         query.after.value(), query.changed_before.value(), query.limit);
@@ -221,9 +239,20 @@ Result<std::vector<Summary>> SqliteReader::list(const SummaryQuery& query) {
   return finish(std::move(found));
 }
 
-Result<std::vector<StateCount>> SqliteReader::count(RecordClass record_class) {
+Result<std::vector<StateCount>> SqliteReader::count(const CountQuery& query) {
+  sqlite::Statement select = db_->prepare(
+      fmt::format("SELECT s.name, s.state, count(*) {} GROUP BY s.name, s.state ORDER BY s.name, "
+                  "s.state",
+                  selection(query)));
+  if (!query.name.empty()) {
+    select.bind_beyond(2, query.name);
+  }
+  if (!query.state.empty()) {
+    select.bind_beyond(3, query.state);
+  }
+  bind_search(select, query.search);
   std::vector<StateCount> found;
-  for (sqlite::Rows rows = count_.query(static_cast<int>(record_class)); rows.next();) {
+  for (sqlite::Rows rows = select.query(static_cast<int>(query.record_class)); rows.next();) {
     found.push_back({std::string(rows.bytes(0)), std::string(rows.bytes(1)),
                      static_cast<std::uint64_t>(rows.integer(2))});
   }

@@ -26,7 +26,7 @@ class SqliteReader {
   [[nodiscard]] Result<Page> read(const StreamQuery& query, Position end);
   [[nodiscard]] Result<Page> read(const CategoryQuery& query, Position end);
   [[nodiscard]] Result<std::vector<Summary>> list(const SummaryQuery& query);
-  [[nodiscard]] Result<std::vector<StateCount>> count(RecordClass record_class);
+  [[nodiscard]] Result<std::vector<StateCount>> count(const CountQuery& query);
   [[nodiscard]] Result<std::optional<Summary>> summary(StreamId stream);
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
@@ -65,7 +65,7 @@ class SqliteReader {
   std::map<std::int64_t, std::string> category_names_;  // ids are never reused
   Result<> record_error_;                               // of the page that is being read
   sqlite::Statement begin_, end_, segments_of_, category_name_, category_id_;
-  sqlite::Statement count_, summary_, find_, snapshot_, cursor_;
+  sqlite::Statement summary_, find_, snapshot_, cursor_;
 };
 
 }  // namespace flotilla::journal

@@ -60,7 +60,23 @@ CREATE TABLE cursors(
   state BLOB NOT NULL) WITHOUT ROWID;
 )";
 
-constexpr std::array kSteps{kFirst};
+// Version 2: what rows are found by. The JSON functions are for statements alone: a schema may not call them
+// where it is not trusted.
+std::string second_step() {
+  return fmt::format(R"(
+CREATE TABLE search(
+  name TEXT NOT NULL,
+  text TEXT NOT NULL,
+  stream INTEGER NOT NULL,
+  PRIMARY KEY (name, text, stream)) WITHOUT ROWID;
+CREATE INDEX search_by_stream ON search(stream);
+CREATE TRIGGER row_is_gone AFTER DELETE ON summaries BEGIN
+  DELETE FROM search WHERE stream = old.stream;
+END;
+INSERT OR IGNORE INTO search {};
+)",
+                     kSearchOf);
+}
 
 bool take_step(sqlite::Connection& connection, const char* sql, std::size_t version) {
   connection.execute("BEGIN IMMEDIATE");
@@ -77,7 +93,11 @@ bool take_step(sqlite::Connection& connection, const char* sql, std::size_t vers
 
 }  // namespace
 
-SchemaSteps schema_steps() noexcept { return kSteps; }
+SchemaSteps schema_steps() {
+  static const std::string second = second_step();
+  static const std::array steps{kFirst, second.c_str()};
+  return steps;
+}
 
 Result<> migrate(sqlite::Connection& connection, const std::string& path, SchemaSteps steps) {
   const auto version = static_cast<std::size_t>(connection.integer("PRAGMA user_version"));
@@ -128,10 +148,17 @@ Result<std::unique_ptr<sqlite::Connection>> open_store_for_reading(const std::st
     error.message = fmt::format("cannot read the store {}: {}", path, error.message);
     return std::unexpected(std::move(error));
   }
-  if (application != kApplicationId || version != kSteps.size()) {
+  if (application == kApplicationId && version < schema_steps().size()) {
+    return fail(
+        Errc::unsupported,
+        fmt::format("the store {} has schema {}, this version of Flotilla reads {}: start it on the store, "
+                    "which upgrades it, or use the version that wrote it",
+                    path, version, schema_steps().size()));
+  }
+  if (application != kApplicationId || version > schema_steps().size()) {
     return fail(Errc::unsupported,
                 fmt::format("{} is no journal of schema {}, which this version of Flotilla writes", path,
-                            kSteps.size()));
+                            schema_steps().size()));
   }
   return db;
 }

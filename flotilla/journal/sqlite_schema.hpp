@@ -7,6 +7,7 @@
 //   categories    their names, numbered
 //   claims        unique keys
 //   summaries     what lists show
+//   search        by what rows of those are found: name, text, stream
 //   snapshots, cursors
 //   store         one row: the epoch, and how many records were forgotten up to which position and stream
 //
@@ -18,6 +19,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "flotilla/base/error.hpp"
 #include "flotilla/journal/core/record.hpp"
@@ -27,7 +29,12 @@ namespace flotilla::journal {
 
 // One step of the schema: SQL that leads from version i to i+1, in the order of versions from 0.
 using SchemaSteps = std::span<const char* const>;
-[[nodiscard]] SchemaSteps schema_steps() noexcept;
+[[nodiscard]] SchemaSteps schema_steps();
+
+// What rows are found by, of all of them: name, text, stream. Behind it may stand " AND s.stream = ...".
+inline constexpr std::string_view kSearchOf =
+    "SELECT j.key, j.atom, s.stream FROM summaries AS s, json_each(CASE WHEN json_valid(s.attributes) THEN "
+    "s.attributes ELSE '{}' END, '$.search') AS j WHERE typeof(j.key) = 'text' AND j.type = 'text'";
 
 // Brings the file to the last step's version, each step in a transaction of its own. Errors: unsupported (a
 // newer version, or not a journal: the message says which), unavailable, invalid (damaged).

@@ -36,6 +36,36 @@ TEST_F(Schema, AnOlderStoreIsUpgradedStepByStep) {
   ASSERT_TRUE(migrate(*db, path_, steps).has_value());  // nothing to do
 }
 
+TEST_F(Schema, RowsOfTheFirstVersionAreFoundByWhatTheySay) {
+  {
+    auto db = connect();
+    ASSERT_TRUE(migrate(*db, path_, schema_steps().first(1)).has_value());
+    ASSERT_TRUE(db->execute(R"(
+INSERT INTO summaries VALUES (7, 1, 'order', 'running', '{"search":{"user":"u1","no":"7","n":7}}', 1, 1);
+INSERT INTO summaries VALUES (8, 1, 'order', 'running', '{"search":"user"}', 1, 1);
+INSERT INTO summaries VALUES (9, 1, 'order', 'running', 'no JSON', 1, 1);
+UPDATE store SET last_stream = 9)"));
+    const auto refused = open_store_for_reading(path_);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().message,
+              "the store " + path_ +
+                  " has schema 1, this version of Flotilla reads 2: start it on the store, "
+                  "which upgrades it, or use the version that wrote it");
+  }
+  const auto journal = open().value();
+  const auto found = [&](Search search) {
+    std::vector<std::uint64_t> streams;
+    for (const Summary& row : test::list(*journal, {.search = std::move(search)}).value()) {
+      streams.push_back(row.stream.value());
+    }
+    return streams;
+  };
+  EXPECT_EQ(found({{"user", "u1"}}), std::vector<std::uint64_t>{7});
+  EXPECT_EQ(found({{"no", "7"}, {"user", "u1"}}), std::vector<std::uint64_t>{7});
+  EXPECT_TRUE(found({{"n", "7"}}).empty());
+  EXPECT_EQ(connect()->integer("SELECT count(*) FROM search"), 2);
+}
+
 TEST_F(Schema, AStepThatFailsChangesNothing) {
   std::vector<const char*> steps(schema_steps().begin(), schema_steps().end());
   steps.push_back("CREATE TABLE halfway(a); INSERT INTO nowhere VALUES (1)");
@@ -43,9 +73,9 @@ TEST_F(Schema, AStepThatFailsChangesNothing) {
   const auto result = migrate(*db, path_, steps);
   ASSERT_FALSE(result.has_value());
   EXPECT_TRUE(result.error().message.starts_with("cannot bring the store " + path_ +
-                                                 " from schema 1 to 2 (it is unchanged)"))
+                                                 " from schema 2 to 3 (it is unchanged)"))
       << result.error().message;
-  EXPECT_EQ(db->integer("PRAGMA user_version"), 1);
+  EXPECT_EQ(db->integer("PRAGMA user_version"), 2);
   EXPECT_EQ(db->integer("SELECT count(*) FROM sqlite_schema WHERE name = 'halfway'"), 0);
 }
 
@@ -57,7 +87,7 @@ TEST_F(Schema, ANewerStoreIsRefused) {
   EXPECT_EQ(refused.error().code, Errc::unsupported);
   EXPECT_EQ(refused.error().message,
             "the store " + path_ +
-                " has schema 99, this version of Flotilla knows up to 1: run the version "
+                " has schema 99, this version of Flotilla knows up to 2: run the version "
                 "that wrote it, or a newer one");
 }
 

@@ -38,9 +38,10 @@ SqliteWriter::SqliteWriter(sqlite::Connection& db)
       put_claim_(db.prepare("INSERT OR REPLACE INTO claims VALUES (?1, ?2, ?3, ?4, ?5)")),
       set_expiry_(db.prepare("UPDATE claims SET expires = ?4 WHERE scope = ?1 AND key = ?2 AND stream = ?3")),
       release_claim_(db.prepare("DELETE FROM claims WHERE scope = ?1 AND key = ?2 AND stream = ?3")),
-      put_summary_(
-          db.prepare("INSERT INTO summaries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO UPDATE SET "
-                     "state = ?4, attributes = ?5, changed = ?6")),
+      change_summary_(
+          db.prepare("UPDATE summaries SET state = ?2, attributes = ?3, changed = ?4 WHERE stream = ?1")),
+      add_summary_(db.prepare("INSERT INTO summaries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)")),
+      add_search_(db.prepare(fmt::format("INSERT OR IGNORE INTO search {} AND s.stream = ?1", kSearchOf))),
       remove_summary_(db.prepare("DELETE FROM summaries WHERE stream = ?1")),
       put_snapshot_(db.prepare("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3, ?4)")),
       put_cursor_(db.prepare("INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3, ?4, ?5)")),
@@ -273,8 +274,16 @@ void SqliteWriter::append_records(Batch& batch, Appended& appended) {
 
 void SqliteWriter::change_rows(const Batch& batch, const Appended& appended) {
   for (const SummaryPut& put : batch.summaries) {
-    put_summary_.run(resolve(put.stream, appended).value(), static_cast<int>(put.record_class), put.name,
-                     put.state, put.attributes, batch.time.value());
+    const std::uint64_t stream = resolve(put.stream, appended).value();
+    change_summary_.run(stream, put.state, put.attributes, batch.time.value());
+    if (db_.changes() > 0) {
+      continue;
+    }
+    add_summary_.run(stream, static_cast<int>(put.record_class), put.name, put.state, put.attributes,
+                     batch.time.value());
+    if (put.attributes.contains(R"("search")")) {
+      add_search_.run(stream);
+    }
   }
   for (const StreamId stream : batch.removed_summaries) {
     remove_summary_.run(stream.value());

@@ -108,7 +108,8 @@ class SqliteWriter {
 
   sqlite::Statement begin_, commit_, read_epoch_, kept_head_, insert_category_;
   sqlite::Statement find_claim_, put_claim_, set_expiry_, release_claim_;
-  sqlite::Statement put_summary_, remove_summary_, put_snapshot_, put_cursor_, remove_cursor_;
+  sqlite::Statement change_summary_, add_summary_, add_search_, remove_summary_, put_snapshot_, put_cursor_,
+      remove_cursor_;
 };
 
 }  // namespace flotilla::journal

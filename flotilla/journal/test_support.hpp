@@ -75,9 +75,9 @@ inline Result<std::vector<Summary>> list(Journal& journal, SummaryQuery query) {
   return answer<Result<std::vector<Summary>>>(
       [&](auto done) { journal.list(std::move(query), std::move(done)); });
 }
-inline std::vector<StateCount> count(Journal& journal, RecordClass record_class) {
+inline std::vector<StateCount> count(Journal& journal, CountQuery query) {
   return answer<Result<std::vector<StateCount>>>(
-             [&](auto done) { journal.count(record_class, std::move(done)); })
+             [&](auto done) { journal.count(std::move(query), std::move(done)); })
       .value();
 }
 inline std::optional<Holder> find(Journal& journal, std::string scope, std::string key) {

@@ -150,6 +150,13 @@ class Verifier {
         problem(fmt::format("{} of {} name a stream that was never created", strays, table));
       }
     }
+    const std::int64_t found =
+        db_.integer("SELECT count(*) FROM search WHERE stream NOT IN (SELECT stream FROM summaries)");
+    const std::int64_t lost = db_.integer(
+        fmt::format("SELECT count(*) FROM ({} EXCEPT SELECT name, text, stream FROM search)", kSearchOf));
+    if (found + lost > 0) {
+      problem(fmt::format("the index of attributes names {} that are of no row, and lacks {}", found, lost));
+    }
     const std::int64_t strays =
         db_.integer(fmt::format("SELECT count(*) FROM cursors WHERE position > {}", last_position_));
     if (strays > 0) {

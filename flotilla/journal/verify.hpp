@@ -4,8 +4,8 @@
 // may be in use; what is checked is one snapshot of it. Checked: SQLite's own integrity; every record decodes
 // and is of a known type; its head agrees with its row; positions ascend, and exactly as many are missing as
 // were forgotten; versions of each stream are contiguous, but for what retention has dropped; epochs never
-// decrease along a stream; nothing names a stream that was never created. Ownership, threads: a connection of
-// its own for the duration. Limits: kMaxProblems are told.
+// decrease along a stream; nothing names a stream that was never created; rows are found by what they say.
+// Ownership, threads: a connection of its own for the duration. Limits: kMaxProblems are told.
 #pragma once
 
 #include <cstdint>

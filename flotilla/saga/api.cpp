@@ -43,7 +43,7 @@ net::Task<http::Response> Api::handle(http::Request request, net::SocketAddress 
     co_return get ? co_await list_sagas(sagas_, std::move(query)) : method_answer("GET, HEAD");
   }
   if (segments.size() == 1 && segments[0] == "count" && get) {  // no id; a saga of that name can be started
-    co_return co_await count_sagas(sagas_);
+    co_return co_await count_sagas(sagas_, std::move(query));
   }
   if (segments.size() == 1 && get) {
     co_return co_await show_saga(sagas_, std::move(segments[0]), std::move(query));

@@ -36,21 +36,32 @@ Asked<std::vector<std::pair<std::string, std::string>>> read_search(std::string_
   return found;
 }
 
+// What lists and counts have in common.
+template <class Request>
+Asked<Request> read_filter(std::string_view query) {
+  Request request;
+  request.name = http::query_value(query, "name").value_or("");
+  request.state = http::query_value(query, "state").value_or("");
+  auto search = read_search(query);
+  if (!search) {
+    return std::unexpected(search.error());
+  }
+  request.search = *std::move(search);
+  return request;
+}
+
 Asked<ListRequest> read_list(std::string_view query) {
-  ListRequest request{.name = http::query_value(query, "name").value_or(""),
-                      .state = http::query_value(query, "state").value_or(""),
-                      .after = http::query_value(query, "after").value_or("")};
+  auto request = read_filter<ListRequest>(query);
+  if (!request) {
+    return request;
+  }
+  request->after = http::query_value(query, "after").value_or("");
   if (const auto limit = http::query_value(query, "limit")) {
     const auto number = parse_int<std::size_t>(*limit);
     if (!number || *number == 0 || *number > kMaxListed) {
       return problem(Reason::malformed, fmt::format("limit: expected a number from 1 to {}", kMaxListed));
     }
-    request.limit = *number;
-  }
-  if (auto search = read_search(query)) {
-    request.search = *std::move(search);
-  } else {
-    return std::unexpected(search.error());
+    request->limit = *number;
   }
   return request;
 }
@@ -120,8 +131,12 @@ net::Task<http::Response> list_sagas(Sagas& sagas, std::string query) {
   co_return json_answer(json::Value::object({{"items", page->items}, {"next", next}}));
 }
 
-net::Task<http::Response> count_sagas(Sagas& sagas) {
-  const auto counts = co_await sagas.count();
+net::Task<http::Response> count_sagas(Sagas& sagas, std::string query) {
+  auto request = read_filter<CountRequest>(query);
+  if (!request) {
+    co_return problem_answer(request.error());
+  }
+  const auto counts = co_await sagas.count(*std::move(request));
   co_return counts ? json_answer(json::Value::object({{"items", *counts}, {"next", nullptr}}))
                    : problem_answer(counts.error());
 }

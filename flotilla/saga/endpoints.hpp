@@ -28,9 +28,10 @@ struct Target {
 
 // ?timeline=true: with every record.
 [[nodiscard]] net::Task<http::Response> show_saga(Sagas& sagas, std::string id, std::string query);
-// ?name=&state=&limit=&after=
+// ?name=&state=&search.NAME=&limit=&after=
 [[nodiscard]] net::Task<http::Response> list_sagas(Sagas& sagas, std::string query);
-[[nodiscard]] net::Task<http::Response> count_sagas(Sagas& sagas);
+// ?name=&state=&search.NAME=
+[[nodiscard]] net::Task<http::Response> count_sagas(Sagas& sagas, std::string query);
 // The saga as it is then; 202 while it is undone, with `decided_by: "pivot"` where the pivot's answer decides
 // whether it will be.
 [[nodiscard]] net::Task<http::Response> cancel_saga(Sagas& sagas, CancelRequest request);

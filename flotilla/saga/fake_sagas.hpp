@@ -34,6 +34,15 @@ class FakeSagas final : public Sagas {
     return {.id = *SagaId::parse(kId), .state = state, .terminal = terminal, .body = *json::parse(body)};
   }
 
+  // " order=o-1 user=u-7"
+  static std::string searched(const std::vector<std::pair<std::string, std::string>>& search) {
+    std::string all;
+    for (const auto& [name, text] : search) {
+      all += fmt::format(" {}={}", name, text);
+    }
+    return all;
+  }
+
   net::Task<Asked<StartResult>> start(StartRequest request) override {
     asked.push_back(fmt::format("start {} principal={} key={} input={} trace={} correlation={} wait={}ms",
                                 request.name, request.principal, request.key, json::write(request.input),
@@ -49,19 +58,16 @@ class FakeSagas final : public Sagas {
     co_return answer(std::move(view));
   }
   net::Task<Asked<SagaPage>> list(ListRequest request) override {
-    std::string search;
-    for (const auto& [name, text] : request.search) {
-      search += fmt::format(" {}={}", name, text);
-    }
     asked.push_back(fmt::format("list name={} state={} after={} limit={}{}", request.name, request.state,
-                                request.after, request.limit, search));
+                                request.after, request.limit, searched(request.search)));
     const auto item = fmt::format(
         R"({{"id":"{}","name":"place-order","state":"{}","created":"2026-11-24T12:00:00.000Z","changed":"2026-11-24T12:00:01.000Z"}})",
         kId, state);
     co_return answer(SagaPage{.items = json::Value::array({*json::parse(item)}), .next = next});
   }
-  net::Task<Asked<json::Value>> count() override {
-    asked.emplace_back("count");
+  net::Task<Asked<json::Value>> count(CountRequest request) override {
+    asked.push_back(
+        fmt::format("count name={} state={}{}", request.name, request.state, searched(request.search)));
     co_return answer(*json::parse(R"([{"name":"place-order","state":"running","count":7}])"));
   }
   net::Task<Asked<CancelResult>> cancel(CancelRequest request) override {

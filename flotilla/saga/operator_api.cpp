@@ -122,7 +122,7 @@ net::Task<http::Response> OperatorApi::handle(http::Request request, net::Socket
       co_return co_await list_sagas(sagas_, std::move(query));
     }
     if (segments[0] == "count") {
-      co_return co_await count_sagas(sagas_);
+      co_return co_await count_sagas(sagas_, std::move(query));
     }
     co_return co_await show_saga(sagas_, std::move(segments[0]), std::move(query));
   }

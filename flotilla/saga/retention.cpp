@@ -36,7 +36,7 @@ Duration Retention::keep(const std::string& name, bool completed) const {
 }
 
 net::Task<Result<>> Retention::sweep(net::Loop& loop, WallTime now) {
-  const auto counts = co_await journal_.count(journal::RecordClass::saga);
+  const auto counts = co_await journal_.count(journal::CountQuery{});
   if (!counts) {
     co_return std::unexpected(counts.error());
   }

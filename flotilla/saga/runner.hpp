@@ -70,7 +70,7 @@ class Runner final : public Sagas {
   net::Task<Asked<StartResult>> start(StartRequest request) override;
   net::Task<Asked<SagaView>> show(SagaId saga, bool timeline) override;
   net::Task<Asked<SagaPage>> list(ListRequest request) override;
-  net::Task<Asked<json::Value>> count() override;
+  net::Task<Asked<json::Value>> count(CountRequest request) override;
   net::Task<Asked<CancelResult>> cancel(CancelRequest request) override;
   net::Task<Asked<SignalResult>> signal(SignalRequest request) override;
   net::Task<Asked<SagaView>> operate(OperateRequest request) override;

@@ -104,6 +104,15 @@ TEST_F(RunnerTest, IsFoundByWhatItsDefinitionDeclares) {
   EXPECT_EQ(found({{"user", "ada"}, {"order", "8"}}), R"({"order":"8","user":"ada"})");
   EXPECT_EQ(found({{"user", "bob"}}), "");
   EXPECT_EQ(found({{"order", "9"}}), R"({"order":"9"})");
+
+  const auto counted = [&](CountRequest request) {
+    const auto counts = client.ask<Asked<json::Value>>([&] { return runner->count(request); });
+    return counts ? json::write(*counts) : counts.error().detail;
+  };
+  EXPECT_EQ(counted({.search = {{"user", "ada"}}}), R"([{"name":"order","state":"completed","count":2}])");
+  EXPECT_EQ(counted({.name = "order"}), R"([{"name":"order","state":"completed","count":3}])");
+  EXPECT_EQ(counted({.state = "running"}), "[]");
+  EXPECT_EQ(counted({.state = "asleep"}), "no saga is ever 'asleep'");
 }
 
 TEST_F(RunnerTest, ShowsNothingThatIsDeclaredAsSecret) {

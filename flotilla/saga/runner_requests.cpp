@@ -279,9 +279,10 @@ net::Task<Asked<SagaPage>> Runner::list(ListRequest request) {
   });
 }
 
-net::Task<Asked<json::Value>> Runner::count() {
-  return read_on<json::Value>(slot_here(),
-                              [this](Slot&) { return counts_of_sagas(commons_.store.journal()); });
+net::Task<Asked<json::Value>> Runner::count(CountRequest request) {
+  return read_on<json::Value>(slot_here(), [this, request = std::move(request)](Slot&) mutable {
+    return counts_of_sagas(commons_.store.journal(), std::move(request));
+  });
 }
 
 net::Task<Asked<CancelResult>> Runner::cancel(CancelRequest request) {

@@ -77,9 +77,9 @@ class SharedJournal final : public journal::Journal {
                journal::Done<Result<std::vector<journal::Summary>>> done) override {
     store_.list(std::move(query), std::move(done));
   }
-  void do_count(journal::RecordClass record_class,
+  void do_count(journal::CountQuery query,
                 journal::Done<Result<std::vector<journal::StateCount>>> done) override {
-    store_.count(record_class, std::move(done));
+    store_.count(std::move(query), std::move(done));
   }
   void do_summary(journal::StreamId stream,
                   journal::Done<Result<std::optional<journal::Summary>>> done) override {

@@ -21,6 +21,13 @@ std::unexpected<SagaProblem> unreadable(const Error& error) {
   return refuse(error.code == Errc::limit ? Reason::overloaded : Reason::store_unavailable, error.message);
 }
 
+Asked<std::monostate> check_state(std::string_view state) {
+  if (!state.empty() && !is_state_name(state)) {
+    return refuse(Reason::invalid, fmt::format("no saga is ever '{}'", state));
+  }
+  return std::monostate();
+}
+
 }  // namespace
 
 net::Task<Asked<SeenSaga>> read_saga(const SagaStore& store, const DefinitionShelf& shelf, SagaId saga,
@@ -60,13 +67,13 @@ SagaView view_of(SeenSaga seen, bool timeline) {
 }
 
 net::Task<Asked<SagaPage>> page_of_sagas(journal::Journal& journal, ListRequest request) {
+  if (auto checked = check_state(request.state); !checked) {
+    co_return std::unexpected(std::move(checked).error());
+  }
   journal::SummaryQuery query{.name = std::move(request.name),
                               .state = std::move(request.state),
                               .limit = std::clamp<std::size_t>(request.limit, 1, kMaxListed),
                               .search = std::move(request.search)};
-  if (!query.state.empty() && !is_state_name(query.state)) {
-    co_return refuse(Reason::invalid, fmt::format("no saga is ever '{}'", query.state));
-  }
   if (!request.after.empty()) {
     const auto after = parse_int<std::uint64_t>(request.after);
     if (!after || *after > journal::kMaxNumber) {
@@ -110,8 +117,13 @@ net::Task<Asked<SagaPage>> page_of_sagas(journal::Journal& journal, ListRequest 
   co_return page;
 }
 
-net::Task<Asked<json::Value>> counts_of_sagas(journal::Journal& journal) {
-  const auto counts = co_await journal.count(journal::RecordClass::saga);
+net::Task<Asked<json::Value>> counts_of_sagas(journal::Journal& journal, CountRequest request) {
+  if (auto checked = check_state(request.state); !checked) {
+    co_return std::unexpected(std::move(checked).error());
+  }
+  const auto counts = co_await journal.count(journal::CountQuery{.name = std::move(request.name),
+                                                                 .state = std::move(request.state),
+                                                                 .search = std::move(request.search)});
   if (!counts) {
     co_return unreadable(counts.error());
   }

@@ -24,6 +24,6 @@ struct SeenSaga {
 
 // As Sagas::list() and count().
 [[nodiscard]] net::Task<Asked<SagaPage>> page_of_sagas(journal::Journal& journal, ListRequest request);
-[[nodiscard]] net::Task<Asked<json::Value>> counts_of_sagas(journal::Journal& journal);
+[[nodiscard]] net::Task<Asked<json::Value>> counts_of_sagas(journal::Journal& journal, CountRequest request);
 
 }  // namespace flotilla::saga

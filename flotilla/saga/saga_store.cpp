@@ -372,7 +372,7 @@ net::Task<Result<std::vector<Unfinished>>> SagaStore::unfinished(std::uint32_t s
 
 Result<std::vector<journal::StateCount>> SagaStore::counts() const {
   auto counts = wait_for<Result<std::vector<journal::StateCount>>>(
-      [&](auto done) { journal_.count(RecordClass::saga, std::move(done)); });
+      [&](auto done) { journal_.count(journal::CountQuery{}, std::move(done)); });
   if (!counts) {
     return std::unexpected(counts.error());
   }

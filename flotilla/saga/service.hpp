@@ -111,6 +111,12 @@ struct ListRequest {
   std::size_t limit = 100;
   std::vector<std::pair<std::string, std::string>> search = {};  // attributes it must have, by name
 };
+// The same of what is counted.
+struct CountRequest {
+  std::string name;
+  std::string state;
+  std::vector<std::pair<std::string, std::string>> search = {};
+};
 struct SagaPage {
   json::Value items;  // [{id, name, state, reason?, step?, search?, created, changed}]
   std::string next;   // empty at the end
@@ -134,8 +140,8 @@ class Sagas {
   // Newest first. Error: invalid (a state or token that does not exist).
   [[nodiscard]] virtual net::Task<Asked<SagaPage>> list(ListRequest request) = 0;
 
-  // [{name, state, count}], ordered by name and state.
-  [[nodiscard]] virtual net::Task<Asked<json::Value>> count() = 0;
+  // [{name, state, count}], ordered by name and state. Error: invalid (a state that does not exist).
+  [[nodiscard]] virtual net::Task<Asked<json::Value>> count(CountRequest request) = 0;
 
   // Errors: not_found, conflict (it can no longer be cancelled; the detail names its state).
   [[nodiscard]] virtual net::Task<Asked<CancelResult>> cancel(CancelRequest request) = 0;

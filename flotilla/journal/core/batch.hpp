@@ -82,8 +82,8 @@ struct Expiry {
   UtcMillis expires;
 };
 
-// The row that lists show for a stream. Class, name and creation stay as the first put said; state and
-// attributes are the last one's.
+// The row that lists show for a stream. Class, name and creation stay as the first put said, and what the row
+// is found by: the object `search` of the attributes. State and attributes are the last one's.
 struct SummaryPut {
   RecordClass record_class = RecordClass::saga;
   StreamRef stream;
