@@ -17,7 +17,10 @@ namespace {
 // One transaction holds at most this, so that no answer waits for a very long commit.
 constexpr std::size_t kGroupBatches = 1024;
 constexpr std::size_t kGroupBytes = std::size_t{8} << 20;
-constexpr int kAttempts = 4;
+constexpr int kAttempts = 6;
+// Before a transaction that lost against a rival is tried again: drawn, since the rival may do the same,
+// below this and its double each time.
+constexpr std::chrono::microseconds kRivalPause{5'000};
 constexpr Duration kFirstPause = std::chrono::milliseconds(50);
 constexpr Duration kLongestPause = std::chrono::seconds(2);
 constexpr std::size_t kMaxKnownCategories = kMaxCategories;
@@ -143,6 +146,10 @@ void Lane::commit_group(Group& group) {
     if (!error.reason.empty()) {
       break;
     }
+    if (std::exchange(lost_to_rival_, false)) {
+      std::this_thread::sleep_for(
+          std::chrono::microseconds(random_number() % (kRivalPause.count() << attempt)));
+    }
   }
   answer_all(group, error);
 }
@@ -267,7 +274,8 @@ std::optional<std::vector<Judged>> Lane::try_group(const Group& group, bool last
     if (is_wrong_server(failure)) {
       connection_->close();
     }
-    if (!last && (is_rivalry(failure) || (failure.lost && error.effect == Effect::none))) {
+    lost_to_rival_ = is_rivalry(failure);
+    if (!last && (lost_to_rival_ || (failure.lost && error.effect == Effect::none))) {
       return;
     }
     fail_with(failure.message);

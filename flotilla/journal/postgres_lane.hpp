@@ -105,6 +105,7 @@ class Lane {
   std::map<std::uint32_t, std::uint64_t> entered_;  // shard to epoch, by this connection
   std::set<std::string> categories_;                // that are known to be in the store
   std::map<std::pair<RecordClass, std::int64_t>, std::int64_t> periods_;  // when the newest was opened
+  bool lost_to_rival_ = false;                                            // the newest transaction did
   bool failing_ = false;
   Instant next_try_;
   Duration pause_{};  // before the next try to connect

@@ -15,8 +15,8 @@ namespace flotilla::journal::test {
 namespace {
 
 void call_script(const std::string& verb, const std::string& folder) {
-  const std::string command =
-      fmt::format("python3 '{}/tests/postgres/server.py' {} '{}'", FLOTILLA_SOURCE_DIR, verb, folder);
+  const std::string command = fmt::format("python3 '{}/tests/postgres/server.py' {} '{}' {}",
+                                          FLOTILLA_SOURCE_DIR, verb, folder, ::getpid());
   if (std::system(command.c_str()) != 0) {
     throw std::runtime_error(command);
   }

@@ -1,8 +1,8 @@
 // A real PostgreSQL for tests: one server for the run, a fresh database for each test.
 //
 // Under ctest a fixture starts the server and FLOTILLA_TEST_POSTGRES names its folder; a test program that is
-// run by hand starts one of its own and stops it at its end. Where there is no PostgreSQL, tests are skipped,
-// loudly.
+// run by hand starts one of its own, which ends with it, also when it aborts or is killed. Where there is no
+// PostgreSQL, tests are skipped, loudly.
 #pragma once
 
 #include <memory>

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""A PostgreSQL server of one's own for a test run: `server.py start|stop|restart FOLDER`.
+"""A PostgreSQL server of one's own for a test run: `server.py start FOLDER [OWNER]`, `stop|restart FOLDER`.
 
 start: makes a database cluster in a fresh temporary directory, on a free loopback port, and leaves in FOLDER
-`url` (of its database `postgres`) and `data`, or `skip` with a sentence where there is no PostgreSQL.
+`url` (of its database `postgres`) and `data`, or `skip` with a sentence where there is no PostgreSQL. The server ends
+with the process OWNER, by default whoever called, however that ends: a process of ours waits for it (`watch`).
 restart ends it without ceremony, as a crash would, and starts it on the same port. It syncs nothing unless asked
 to: for tests only.
 """
 import glob
 import os
 import pwd
+import select
 import shutil
 import socket
 import subprocess
@@ -70,7 +72,7 @@ def launch(bin_folder, data, user):
     run([f'{bin_folder}/pg_ctl', '-D', data, '-l', f'{data}/log', '-w', '-t', '120', 'start'], user)
 
 
-def start(folder, durable=False):
+def start(folder, durable=False, owner=None):
     os.makedirs(folder, exist_ok=True)
     if read(folder, 'data'):
         stop(folder)
@@ -107,6 +109,28 @@ shared_buffers = 64MB
         sys.exit('server.py: PostgreSQL does not start')
     leave(folder, 'data', root)
     leave(folder, 'url', f'postgres://flotilla@127.0.0.1:{port}/postgres')
+    subprocess.Popen([sys.executable, os.path.abspath(__file__), 'watch', folder, str(owner or os.getpid())],
+                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/',
+                     start_new_session=True)
+
+
+def watch(folder, owner):
+    """Until the owner has ended: then the server is stopped, if nobody else has done so."""
+    root = read(folder, 'data')
+    try:
+        gone = select.poll()
+        gone.register(os.pidfd_open(owner), select.POLLIN)
+        while not gone.poll(1000):
+            if read(folder, 'data') != root:
+                return
+    except ProcessLookupError:
+        pass  # it ended first
+    if read(folder, 'data') == root:
+        stop(folder)
+        try:
+            os.rmdir(folder)  # where it was made for this server alone
+        except OSError:
+            pass
 
 
 def halt(folder):
@@ -131,4 +155,10 @@ def restart(folder):
 
 
 if __name__ == '__main__':
-    {'start': start, 'stop': stop, 'restart': restart}[sys.argv[1]](sys.argv[2])
+    VERB, FOLDER = sys.argv[1], os.path.abspath(sys.argv[2])
+    if VERB == 'start':
+        start(FOLDER, owner=int(sys.argv[3]) if len(sys.argv) > 3 else os.getppid())
+    elif VERB == 'watch':
+        watch(FOLDER, int(sys.argv[3]))
+    else:
+        {'stop': stop, 'restart': restart}[VERB](FOLDER)
