@@ -88,9 +88,9 @@ net::Task<http::Response> Api::handle(http::Request request, net::SocketAddress)
   co_return co_await read(std::move(*topic), request.target.substr(mark + 1));
 }
 
-Asked<std::vector<CompleteEvent>> Api::read_publication(const Topic& topic, const http::Request& request,
+Asked<std::vector<CompleteEvent>> Api::read_publication(const Topic& topic, http::Request request,
                                                         WallTime now) {
-  auto received = read_events(request.headers, request.body);
+  auto received = read_events(request.headers, std::move(request.body));
   if (!received) {
     return std::unexpected(std::move(received.error()));
   }
@@ -121,7 +121,7 @@ net::Task<http::Response> Api::publish(TopicPtr topic, http::Request request) {
   }
   TopicCounters& counters = metrics_.of(topic->name);
   const WallTime now = net::wall_now();
-  auto events = read_publication(*topic, request, now);
+  auto events = read_publication(*topic, std::move(request), now);
   if (!events) {
     counters.refused.add();
     co_return refusal_answer(events.error());

@@ -45,8 +45,7 @@ class Api {
  private:
   [[nodiscard]] Asked<TopicPtr> topic_of(std::string_view target) const;
   [[nodiscard]] net::Task<http::Response> publish(TopicPtr topic, http::Request request);
-  [[nodiscard]] Asked<std::vector<CompleteEvent>> read_publication(const Topic& topic,
-                                                                   const http::Request& request,
+  [[nodiscard]] Asked<std::vector<CompleteEvent>> read_publication(const Topic& topic, http::Request request,
                                                                    WallTime now);
   [[nodiscard]] net::Task<http::Response> read(TopicPtr topic, std::string query);
 

@@ -85,7 +85,7 @@ Asked<Done> check_data(const Event& event) {
                : Asked<Done>();
 }
 
-Asked<Event> read_binary(const http::Fields& fields, std::string_view content_type, std::string_view body) {
+Asked<Event> read_binary(const http::Fields& fields, std::string_view content_type, std::string body) {
   Event event;
   for (const http::Field& field : fields) {
     if (field.name.size() < kFieldPrefix.size() ||
@@ -110,7 +110,7 @@ Asked<Event> read_binary(const http::Fields& fields, std::string_view content_ty
       return std::unexpected(added.error());
     }
   }
-  event.data = body;
+  event.data = std::move(body);
   if (auto checked = check_data(event); !checked) {
     return std::unexpected(std::move(checked.error()));
   }
@@ -232,7 +232,7 @@ bool is_json_type(std::string_view content_type) noexcept {
          (type.size() > kSuffix.size() && iequals(type.substr(type.size() - kSuffix.size()), kSuffix));
 }
 
-Asked<std::vector<Event>> read_events(const http::Fields& fields, std::string_view body) {
+Asked<std::vector<Event>> read_events(const http::Fields& fields, std::string body) {
   const std::string_view content_type = trim(fields.get("Content-Type").value_or(""));
   const std::string_view type = media_type(content_type);
   if (iequals(type, kBatch)) {
@@ -247,7 +247,7 @@ Asked<std::vector<Event>> read_events(const http::Fields& fields, std::string_vi
                   fmt::format("Content-Type {}: events come as {}, as {}, or in binary mode",
                               type.substr(0, 64), kStructured, kBatch));
   }
-  return one(read_binary(fields, content_type, body));
+  return one(read_binary(fields, content_type, std::move(body)));
 }
 
 }  // namespace flotilla::events

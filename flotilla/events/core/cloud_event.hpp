@@ -11,6 +11,7 @@
 // values. Threads: pure functions. Limits: below; a body's size is the server's to bound.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,8 +29,7 @@ inline constexpr std::size_t kMaxAttributeValue = 4096;  // bytes
 
 // The events in their order, as the producer sent them, without specversion. Errors: malformed, too_large
 // (events, attributes, nesting).
-[[nodiscard]] Asked<std::vector<journal::Event>> read_events(const http::Fields& fields,
-                                                             std::string_view body);
+[[nodiscard]] Asked<std::vector<journal::Event>> read_events(const http::Fields& fields, std::string body);
 
 // Whether data of that content type is JSON; so it is where none stands.
 [[nodiscard]] bool is_json_type(std::string_view content_type) noexcept;

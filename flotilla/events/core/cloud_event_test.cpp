@@ -170,7 +170,8 @@ TEST(CloudEvent, WritesWhatItReads) {
         R"({"specversion":"1.0","datacontenttype":"text/plain","recordedtime":"r","data":"a\nb"})",
         R"({"specversion":"1.0","datacontenttype":"image/png","recordedtime":"r","data_base64":"/w=="})",
         R"({"specversion":"1.0","id":"1","recordedtime":"r"})"}) {
-    const auto events = read_events({{"Content-Type", "application/cloudevents+json; charset=utf-8"}}, text);
+    const auto events =
+        read_events({{"Content-Type", "application/cloudevents+json; charset=utf-8"}}, std::string(text));
     ASSERT_TRUE(events) << events.error().detail;
     std::string written;
     append_event(written, events->at(0), "r");
