@@ -1,5 +1,6 @@
 """Topics in the running program: publishing, reading, schemas, keys, streams, sagas' events, a reload."""
 import json
+import sqlite3
 import sys
 
 from kit import (Answer, Backend, Flotilla, Wire, ask, case, check, check_equal, check_problem, main, wait_until)
@@ -160,6 +161,17 @@ def operators_see_topics(flotilla, _):
     check_equal(items["order.created"]["events"], len(read("order.created", "limit=1000")["events"]), "events")
     check_equal(flotilla.admin("GET", "/api/v1/topics/notes").json()["events"],
                 flotilla.metric("flotilla_events_published_total", topic="notes"), "events of notes, and the metric")
+
+
+@case
+def what_is_retained_for_a_time_lies_apart(flotilla, _):
+    """In a table that is dropped whole (retention_test.cpp drops them)."""
+    publish("order.created", {"order_id": 1})
+    journal = sqlite3.connect(f"file:{flotilla.folder.name}/data/flotilla.db?mode=ro", uri=True)
+    (table,), = journal.execute("SELECT id FROM segments WHERE class = 2 AND retain = ?", (7 * 86_400_000,)).fetchall()
+    kept = journal.execute(f"SELECT count(*) FROM topic_{table}").fetchone()[0]
+    journal.close()
+    check_equal(kept, flotilla.metric("flotilla_events_published_total", topic="order.created"), "events in it")
 
 
 @case

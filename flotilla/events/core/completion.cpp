@@ -8,6 +8,7 @@
 #include "flotilla/base/iso_time.hpp"
 #include "flotilla/base/ulid.hpp"
 #include "flotilla/events/core/cloud_event.hpp"
+#include "flotilla/events/core/event_value.hpp"
 #include "flotilla/expr/core/evaluate.hpp"
 #include "flotilla/journal/core/record.hpp"
 #include "flotilla/json/reader.hpp"
@@ -29,19 +30,9 @@ void fill(Event& event, std::string_view name, std::string_view value) {
   }
 }
 
-// The event as `$event` of the topic's key.
-json::Value as_value(const Event& event, const json::Value& data) {
-  json::Value value = json::Value::object();
-  for (const auto& [name, text] : event.attributes) {
-    value.set(name, text);
-  }
-  value.set("data", data);
-  return value;
-}
-
 // No key is no order.
 Asked<std::string> key_of(const Topic& topic, const Event& event, const json::Value& data) {
-  const std::array<json::Value, 1> variables{as_value(event, data)};
+  const std::array<json::Value, 1> variables{event_value(event, data)};
   const auto key = expr::evaluate_first(*topic.key, data, variables);
   if (!key) {
     return refuse(Reason::invalid, fmt::format("the key {} of topic {} cannot be had of this data: {}",
