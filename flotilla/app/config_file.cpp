@@ -12,6 +12,7 @@
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
 #include "flotilla/config/spec.hpp"
+#include "flotilla/events/subscription_config_reader.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/gateway/gateway_config_reader.hpp"
 #include "flotilla/net/address.hpp"
@@ -157,6 +158,9 @@ void add_named_services(ConfigFile& file) {
       add(name);
     }
   }
+  for (const events::SubscriptionPtr& subscription : file.subscriptions) {
+    add(subscription->deliver->service());
+  }
   for (std::size_t i = 0; i < file.services.size(); ++i) {
     const std::vector<call::Fallback> fallbacks = file.services[i].fallbacks;  // add() moves the list
     for (const call::Fallback& fallback : fallbacks) {
@@ -173,12 +177,22 @@ void add_named_topics(ConfigFile& file) {
   for (const events::TopicPtr& topic : file.topics) {
     known.insert(topic->name);
   }
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && known.insert(name).second) {
+      file.topics.push_back(events::default_topic(name));
+    }
+  };
   for (const saga::DefinitionPtr& definition : file.sagas) {
     for (const saga::Publication& publication : definition->publish) {
-      if (known.insert(publication.topic).second) {
-        file.topics.push_back(events::default_topic(publication.topic));
-      }
+      add(publication.topic);
     }
+  }
+  for (const events::SubscriptionPtr& subscription : file.subscriptions) {
+    const events::SubscriptionPolicy& policy = subscription->policy;
+    add(policy.topic);
+    add(policy.dead_letter);
+    add(policy.on_success);
+    add(policy.on_failure);
   }
 }
 
@@ -309,8 +323,10 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
   add_part(spec, "topics", "events, by name", [&sources](ConfigFile& f, const Node& n, Problems& p) {
     f.topics = events::read_topics(n, sources, p);
   });
-  for (const char* key :
-       {"subscriptions", "choreographies", "aggregates", "views", "migrations", "sidecar"}) {
+  add_part(
+      spec, "subscriptions", "who is sent the events of which topic",
+      [](ConfigFile& f, const Node& n, Problems& p) { f.subscriptions = events::read_subscriptions(n, p); });
+  for (const char* key : {"choreographies", "aggregates", "views", "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -401,10 +417,12 @@ std::string config_schema() {
       R"("services":{{"type":"object","additionalProperties":{}}},"gateways":{{"type":"object","additionalProperties":{}}},)"
       R"("compositions":{{"type":"object","additionalProperties":{}}},)"
       R"("sagas":{{"type":"object","additionalProperties":{}}},)"
-      R"("topics":{{"type":"object","additionalProperties":{}}}}}}})",
+      R"("topics":{{"type":"object","additionalProperties":{}}},)"
+      R"("subscriptions":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), api_spec().schema(), stores_spec({}).schema(), registry_spec().schema(),
       call::defaults_spec().schema(), call::service_spec().schema(), gateway::gateway_schema(),
-      gateway::composition_schema(), saga::saga_schema(), events::topic_schema());
+      gateway::composition_schema(), saga::saga_schema(), events::topic_schema(),
+      events::subscription_schema());
 }
 
 std::string config_reference() {
@@ -441,6 +459,8 @@ std::string config_reference() {
         "A topic that something names without an entry has the defaults. What topics do stands in "
         "[events](events.md).",
         events::topic_reference());
+  table("`subscriptions.NAME`", "How events are delivered stands in [events](events.md#subscriptions).",
+        events::subscription_reference());
   out += reference_tail();
   return out;
 }

@@ -15,6 +15,7 @@
 #include "flotilla/call/service_config.hpp"
 #include "flotilla/config/node.hpp"
 #include "flotilla/events/core/topic.hpp"
+#include "flotilla/events/subscription.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
 #include "flotilla/net/cidr.hpp"
 #include "flotilla/saga/core/definition.hpp"
@@ -54,6 +55,7 @@ struct ConfigFile {
   std::vector<gateway::CompositionConfig> compositions;
   std::vector<saga::DefinitionPtr> sagas;
   std::vector<events::TopicPtr> topics;  // every topic the file names anywhere
+  std::vector<events::SubscriptionPtr> subscriptions;
   StoresConfig stores;
   TelemetryConfig telemetry;
   std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at

@@ -17,7 +17,9 @@ EventHost::EventHost(journal::Journal& journal, const std::vector<events::TopicP
       publisher_(journal),
       reader_(journal, metrics_),
       api_(topics_, publisher_, reader_, metrics_, seed),
-      operator_api_(topics_, journal) {
+      operator_api_(topics_, journal),
+      subscriptions_(journal, seed),
+      subscription_api_(subscriptions_) {
   replace_topics(topics);
 }
 
@@ -34,6 +36,7 @@ void EventHost::collect(telemetry::MetricsPage& page) const {
                                          "Events deleted because their topic's retention has passed."};
   page.counter(kForgotten, {}, forgotten_);
   metrics_.collect(page);
+  subscriptions_.collect(page);
 }
 
 net::Task<> EventHost::tend_forever(net::Loop& loop) {

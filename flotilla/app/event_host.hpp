@@ -9,6 +9,8 @@
 
 #include "flotilla/events/api.hpp"
 #include "flotilla/events/operator_api.hpp"
+#include "flotilla/events/subscription_api.hpp"
+#include "flotilla/events/subscription_runner.hpp"
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/net/task.hpp"
 #include "flotilla/telemetry/core/metrics_page.hpp"
@@ -24,6 +26,9 @@ class EventHost {
 
   [[nodiscard]] events::Api& api() noexcept { return api_; }
   [[nodiscard]] events::OperatorApi& operator_api() noexcept { return operator_api_; }
+  // They run once it was started, until this is destroyed, while the workers' loops still run.
+  [[nodiscard]] events::SubscriptionRunner& subscriptions() noexcept { return subscriptions_; }
+  [[nodiscard]] events::SubscriptionApi& subscription_api() noexcept { return subscription_api_; }
   void collect(telemetry::MetricsPage& page) const;
   // Forgets, now and then, what has been kept as long as its topic asks for.
   [[nodiscard]] net::Task<> tend_forever(net::Loop& loop);
@@ -36,6 +41,8 @@ class EventHost {
   events::TopicReader reader_;
   events::Api api_;
   events::OperatorApi operator_api_;
+  events::SubscriptionRunner subscriptions_;
+  events::SubscriptionApi subscription_api_;
   std::uint64_t forgotten_ = 0;  // events
 };
 

@@ -191,6 +191,13 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
   for (const auto& worker : workers_) {
     worker->commit(runtime);
   }
+  if (events_) {
+    std::vector<events::DeliveryHost> hosts;
+    for (const auto& worker : workers_) {
+      hosts.push_back(worker->delivery_host());
+    }
+    events_->subscriptions().start(runtime->file.subscriptions, std::move(hosts));
+  }
   return {};
 }
 
@@ -262,6 +269,9 @@ Result<> Platform::open_api(const ConfigFile& file) {
         if (sagas_ == nullptr) {
           co_return problem(Reason::not_found, "the file names no sagas and no topics");
         }
+        if (events::SubscriptionApi::serves(request.target)) {
+          co_return co_await events_->subscription_api().handle(std::move(request), peer);
+        }
         if (events::Api::serves(request.target)) {
           co_return co_await events_->api().handle(std::move(request), peer);
         }
@@ -303,6 +313,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
       admin_api_->mount(std::string(events::OperatorApi::kPrefix),
                         [this](http::Request request, net::SocketAddress peer) {
                           return events_->operator_api().handle(std::move(request), peer);
+                        });
+      admin_api_->mount(std::string(events::SubscriptionApi::kOperatorPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return events_->subscription_api().handle_operator(std::move(request), peer);
                         });
     }
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
@@ -358,7 +372,8 @@ net::Task<> Platform::drain(Duration grace) {
     });
   };
   if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
-    ++left;
+    left += 2;
+    events_->subscriptions().drain(grace, one_less);
     sagas_->runner().drain(grace, one_less);
   }
   for (const auto& worker : workers_) {
@@ -471,6 +486,9 @@ Result<> Platform::reload() {
   }
   for (const auto& worker : workers_) {
     worker->commit(*runtime);
+  }
+  if (events_) {
+    events_->subscriptions().replace((*runtime)->file.subscriptions);
   }
   runtime_ = std::move(*runtime);
   follow_instances();

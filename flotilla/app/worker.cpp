@@ -196,6 +196,11 @@ saga::ShardHost Worker::saga_host() {
           .carrier = std::make_shared<saga::CallCarrier>(*loop_, caller_, [this] { return table_; })};
 }
 
+events::DeliveryHost Worker::delivery_host() {
+  return {.loop = loop_.get(),
+          .carrier = std::make_shared<events::CallDelivery>(*loop_, caller_, [this] { return table_; })};
+}
+
 const http::ServerCounters* Worker::counters(const std::string& gateway) const {
   const auto found = serving_.find(gateway);
   return found == serving_.end() ? nullptr : &found->second.server->counters();

@@ -13,6 +13,7 @@
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/call/caller.hpp"
 #include "flotilla/discovery/directory.hpp"
+#include "flotilla/events/subscription_shard.hpp"
 #include "flotilla/gateway/handler.hpp"
 #include "flotilla/http/server.hpp"
 #include "flotilla/net/resolver.hpp"
@@ -42,6 +43,8 @@ class Worker {
 
   // What a shard of sagas needs of this worker; valid after prepare().
   [[nodiscard]] saga::ShardHost saga_host();
+  // The same for subscriptions.
+  [[nodiscard]] events::DeliveryHost delivery_host();
 
   // Counters of the gateway's server on this worker; nullptr if there is none. Any thread may read them.
   [[nodiscard]] const http::ServerCounters* counters(const std::string& gateway) const;

@@ -222,6 +222,11 @@ std::vector<SubscriptionPtr> read_subscriptions(const Node& node, Problems& prob
     if (made.policy.dead_letter.empty()) {
       made.policy.dead_letter = made.policy.topic + ".dead";
     }
+    if (!is_topic_name(made.policy.dead_letter)) {
+      problems.add(entry.place, fmt::format("'{}' is too long for the name of a topic: name a `dead_letter`",
+                                            made.policy.dead_letter));
+      continue;
+    }
     if (const auto good = check(made.policy); !good) {
       problems.add(entry.place, good.error().message);
       continue;
