@@ -9,20 +9,29 @@ find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
-# One precompiled header of standard headers, built once and reused by every target.
+# Two precompiled headers, each built once: standard headers and fmt for every target, and GoogleTest besides for tests.
 add_library(flotilla_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
 target_precompile_headers(flotilla_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.hpp)
-target_link_libraries(flotilla_pch PUBLIC Threads::Threads)
+target_link_libraries(flotilla_pch PUBLIC Threads::Threads fmt::fmt)
 
+add_library(flotilla_test_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
+target_precompile_headers(flotilla_test_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/test_pch.hpp)
+target_link_libraries(flotilla_test_pch PUBLIC Threads::Threads fmt::fmt GTest::gtest GTest::gmock)
+
+# flotilla_use_pch(TARGET [flotilla_test_pch])
 function(flotilla_use_pch target)
-  target_precompile_headers(${target} REUSE_FROM flotilla_pch)
-  target_link_libraries(${target} PRIVATE Threads::Threads)
+  set(pch flotilla_pch)
+  if(ARGC GREATER 1)
+    set(pch ${ARGV1})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${pch})
+  target_link_libraries(${target} PRIVATE Threads::Threads fmt::fmt)
 endfunction()
 
 function(flotilla_tests name)
   cmake_parse_arguments(ARG "" "FILTER" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  flotilla_use_pch(${name})
+  flotilla_use_pch(${name} flotilla_test_pch)
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gtest_main GTest::gmock)
   target_compile_definitions(${name} PRIVATE FLOTILLA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   # PRE_TEST discovery runs at ctest time, so a build needs no test program to start.

@@ -1,4 +1,4 @@
-// Standard headers only: they change never, so this is compiled once per build folder.
+// Standard headers and fmt only: they change never, so this is compiled once per build folder.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -27,3 +27,5 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include <fmt/format.h>
