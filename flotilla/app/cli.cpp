@@ -11,6 +11,7 @@
 
 #include "flotilla/app/cli_journal.hpp"
 #include "flotilla/app/cli_sagas.hpp"
+#include "flotilla/app/cli_subscriptions.hpp"
 #include "flotilla/app/cli_verbs.hpp"
 #include "flotilla/json/reader.hpp"
 
@@ -30,7 +31,7 @@ struct Parsed {
   std::string service;
   std::string gateway;
   std::string topic;
-  SubscriptionOrder subscription;
+  SubscriptionCommand subscriptions;
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
   SagaOrder saga_order;
@@ -167,38 +168,6 @@ void add_topic_verb(CLI::App& app, Parsed& parsed) {
     }
     parsed.run = [&, list] {
       return list ? list_topics(parsed.client) : show_topic(parsed.client, parsed.topic);
-    };
-  });
-}
-
-void add_subscription_verb(CLI::App& app, Parsed& parsed) {
-  CLI::App* const verb =
-      add_client_verb(app, "subscriptions", "look at subscriptions, or operate one", parsed);
-  SubscriptionOrder& order = parsed.subscription;
-  verb->add_option("ACTION", parsed.action, "list, show, pause, resume, replay or release")
-      ->check(CLI::IsMember({"list", "show", "pause", "resume", "replay", "release"}));
-  verb->add_option("NAME", order.name, "which one; for every action but list");
-  verb->add_option("--from", order.from, "replay: what comes after this position is sent again; 0: all");
-  verb->add_option("--key", order.key, "release: the key that is held back");
-  verb->add_option("--who", order.who, "who asks");
-  verb->add_option("--why", order.why, "why");
-  verb->callback([&] {
-    const bool list = parsed.action == "list";
-    if (list != order.name.empty()) {
-      throw CLI::ValidationError(
-          "NAME", list ? "list takes no name" : parsed.action + " needs a subscription's name");
-    }
-    if ((parsed.action == "replay") == order.from.empty()) {
-      throw CLI::ValidationError("--from", "belongs to replay, which needs it");
-    }
-    if ((parsed.action == "release") == order.key.empty()) {
-      throw CLI::ValidationError("--key", "belongs to release, which needs it");
-    }
-    order.verb = parsed.action;
-    parsed.run = [&, list] {
-      return list                   ? list_subscriptions(parsed.client)
-             : order.verb == "show" ? show_subscription(parsed.client, order.name)
-                                    : operate_subscription(parsed.client, order);
     };
   });
 }
@@ -368,7 +337,10 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_client_verbs(app, parsed);
   add_saga_verb(app, parsed);
   add_topic_verb(app, parsed);
-  add_subscription_verb(app, parsed);
+  add_subscription_options(
+      *add_client_verb(app, "subscriptions", "look at subscriptions and their dead letters, or operate one",
+                       parsed),
+      parsed.subscriptions, parsed.client, parsed.run);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);
   add_later_verbs(app, parsed);

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/app/config_file.hpp"
+#include "flotilla/app/record_types.hpp"
 #include "flotilla/app/saga_host.hpp"
 #include "flotilla/journal/backup.hpp"
 #include "flotilla/journal/new_file.hpp"
@@ -103,7 +104,7 @@ int verify_journal(const StoreChoice& choice) {
     return failed(path.error().message);
   }
   Progress progress;
-  const auto report = journal::verify_store(*path, saga::saga_vocabulary(), [&](std::uint64_t records) {
+  const auto report = journal::verify_store(*path, record_types(), [&](std::uint64_t records) {
     progress.tell([&] { return fmt::format("{} records read", records); });
   });
   if (!report) {
@@ -142,15 +143,14 @@ int export_journal(const StoreChoice& choice, const std::string& to) {
   const std::string name = to.empty() ? "stdout" : to;
   Progress progress;
   std::uint64_t written = 0;
-  const auto lines =
-      journal::export_store(*path, saga::saga_vocabulary(), [&](std::string_view line) -> Result<> {
-        if (std::fwrite(line.data(), 1, line.size(), out) != line.size() || std::fputc('\n', out) == EOF) {
-          return fail(Errc::io, last_error("write", name));
-        }
-        ++written;
-        progress.tell([&] { return fmt::format("{} lines written", written); });
-        return {};
-      });
+  const auto lines = journal::export_store(*path, record_types(), [&](std::string_view line) -> Result<> {
+    if (std::fwrite(line.data(), 1, line.size(), out) != line.size() || std::fputc('\n', out) == EOF) {
+      return fail(Errc::io, last_error("write", name));
+    }
+    ++written;
+    progress.tell([&] { return fmt::format("{} lines written", written); });
+    return {};
+  });
   if (!lines) {
     return failed(lines.error().message);
   }
@@ -205,7 +205,7 @@ int import_journal(const StoreChoice& choice, const std::string& from) {
       return failed(fmt::format("cannot create {}: {}", folder.string(), error.message()));
     }
   }
-  const auto lines = journal::import_store(*path, saga::saga_vocabulary(), next);
+  const auto lines = journal::import_store(*path, record_types(), next);
   if (std::ferror(in) != 0) {
     return failed(last_error("read", from));
   }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "flotilla/app/cli_test_kit.hpp"
+#include "flotilla/app/record_types.hpp"
 #include "flotilla/journal/sqlite_journal.hpp"
 #include "flotilla/saga/runner.hpp"
 
@@ -25,7 +26,7 @@ class JournalVerbs : public testing::Test {
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;
     const auto store = journal::SqliteJournal::open(
-        {.path = file("store.db"), .vocabulary = saga::saga_vocabulary(), .now = {}, .vfs = {}});
+        {.path = file("store.db"), .vocabulary = record_types(), .now = {}, .vfs = {}});
     ASSERT_TRUE(store.has_value()) << store.error().message;
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }

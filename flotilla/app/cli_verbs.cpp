@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "flotilla/json/writer.hpp"
-
 namespace flotilla::app {
 namespace {
 
@@ -21,12 +19,6 @@ constexpr std::array kBreakerColumns{Column{"SERVICE", "service"},     Column{"S
 constexpr std::array kTopicColumns{Column{"NAME", "name"},         Column{"EVENTS", "events"},
                                    Column{"POSITION", "position"}, Column{"RETAIN", "retain"},
                                    Column{"KEY", "key"},           Column{"SCHEMA", "schema"}};
-constexpr std::array kSubscriptionColumns{
-    Column{"NAME", "name"},           Column{"TOPIC", "topic"},
-    Column{"STATE", "state"},         Column{"POSITION", "position"},
-    Column{"UNSETTLED", "unsettled"}, Column{"IN FLIGHT", "in_flight"},
-    Column{"RETRYING", "retrying"},   Column{"OLDEST", "oldest"},
-    Column{"HELD KEYS", "held_keys"}, Column{"DEAD LETTER", "dead_letter"}};
 constexpr std::array kPolicyColumns{Column{"POLICY", "policy"}, Column{"SETTING", "setting"}};
 
 int run(const ClientOptions& options, std::string method, std::string target, const Show& show) {
@@ -36,10 +28,6 @@ int run(const ClientOptions& options, std::string method, std::string target, co
 
 std::string breaker_table(const json::Value& breaker) {
   return format_table(std::span(&breaker, 1), kBreakerColumns);
-}
-
-std::string subscription_table(const json::Value& subscription) {
-  return format_table(std::span(&subscription, 1), kSubscriptionColumns);
 }
 
 std::string topic_table(const json::Value& topic) {
@@ -54,33 +42,6 @@ int list_topics(const ClientOptions& options) {
 
 int show_topic(const ClientOptions& options, const std::string& topic) {
   return run(options, "GET", with_segment("/api/v1/topics/", topic), &topic_table);
-}
-
-int list_subscriptions(const ClientOptions& options) {
-  return run(options, "GET", "/api/v1/subscriptions", as_list(kSubscriptionColumns));
-}
-
-int show_subscription(const ClientOptions& options, const std::string& name) {
-  return run(options, "GET", with_segment("/api/v1/subscriptions/", name), &subscription_table);
-}
-
-int operate_subscription(const ClientOptions& options, const SubscriptionOrder& order) {
-  std::string body;
-  json::Writer out(body);
-  out.begin_object();
-  for (const auto& [name, value] : {std::pair("from", &order.from), std::pair("key", &order.key),
-                                    std::pair("who", &order.who), std::pair("why", &order.why)}) {
-    if (!value->empty()) {
-      out.key(name).value(*value);
-    }
-  }
-  out.end();
-  return ask_and_show(options,
-                      {.method = "POST",
-                       .target = with_segment("/api/v1/subscriptions/", order.name) + "/" + order.verb,
-                       .headers = {{"Content-Type", "application/json"}},
-                       .body = std::move(body)},
-                      &subscription_table);
 }
 
 int list_services(const ClientOptions& options) {

@@ -23,19 +23,6 @@ namespace flotilla::app {
                               const std::string& service);
 [[nodiscard]] int list_topics(const ClientOptions& options);
 [[nodiscard]] int show_topic(const ClientOptions& options, const std::string& topic);
-[[nodiscard]] int list_subscriptions(const ClientOptions& options);
-[[nodiscard]] int show_subscription(const ClientOptions& options, const std::string& name);
-// What a person asks of a subscription; what is empty is not sent.
-struct SubscriptionOrder {
-  std::string verb;  // pause, resume, replay, release
-  std::string name;
-  std::string from;  // of replay
-  std::string key;   // of release
-  std::string who;
-  std::string why;
-};
-// Shows it as it stands then.
-[[nodiscard]] int operate_subscription(const ClientOptions& options, const SubscriptionOrder& order);
 [[nodiscard]] int explain_service(const ClientOptions& options, const std::string& service);
 
 }  // namespace flotilla::app

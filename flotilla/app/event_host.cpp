@@ -2,12 +2,14 @@
 
 #include "flotilla/base/log.hpp"
 #include "flotilla/journal/reply.hpp"
+#include "flotilla/net/clock.hpp"
 #include "flotilla/net/event.hpp"
 
 namespace flotilla::app {
 namespace {
 
-constexpr Duration kForgetEvery = std::chrono::minutes(1);
+constexpr Duration kCountEvery = std::chrono::seconds(5);
+constexpr int kForgetEvery = 12;  // countings
 
 }  // namespace
 
@@ -19,7 +21,8 @@ EventHost::EventHost(journal::Journal& journal, const std::vector<events::TopicP
       api_(topics_, publisher_, reader_, metrics_, seed),
       operator_api_(topics_, journal),
       subscriptions_(journal, seed),
-      subscription_api_(subscriptions_) {
+      dead_letters_(journal, subscriptions_),
+      subscription_api_(subscriptions_, dead_letters_) {
   replace_topics(topics);
 }
 
@@ -37,19 +40,36 @@ void EventHost::collect(telemetry::MetricsPage& page) const {
   page.counter(kForgotten, {}, forgotten_);
   metrics_.collect(page);
   subscriptions_.collect(page);
+  dead_letters_.collect(page);
 }
 
 net::Task<> EventHost::tend_forever(net::Loop& loop) {
-  for (;;) {
-    co_await net::sleep_for(loop, kForgetEvery);
-    journal::Reply<Result<std::int64_t>> reply;
-    journal_.forget_periods(false, reply.send());
-    const auto gone = co_await reply;
-    if (gone) {
-      forgotten_ += static_cast<std::uint64_t>(*gone);
-    } else {
-      log::error("old events stay in the journal for now: {}", gone.error().message);
+  for (int countings = 0;;) {
+    co_await net::sleep_for(loop, kCountEvery);
+    co_await sweep_dead_letters();
+    if (++countings % kForgetEvery == 0) {
+      co_await forget_periods();
     }
+  }
+}
+
+net::Task<> EventHost::sweep_dead_letters() {
+  const auto swept = co_await dead_letters_.sweep(net::wall_now());
+  std::string trouble = swept ? std::string() : swept.error().message;
+  if (!trouble.empty() && trouble != trouble_) {
+    log::error("dead letters are not counted, and settled ones stay in the journal, for now: {}", trouble);
+  }
+  trouble_ = std::move(trouble);
+}
+
+net::Task<> EventHost::forget_periods() {
+  journal::Reply<Result<std::int64_t>> reply;
+  journal_.forget_periods(false, reply.send());
+  const auto gone = co_await reply;
+  if (gone) {
+    forgotten_ += static_cast<std::uint64_t>(*gone);
+  } else {
+    log::error("old events stay in the journal for now: {}", gone.error().message);
   }
 }
 

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "flotilla/events/api.hpp"
+#include "flotilla/events/dead_letters.hpp"
 #include "flotilla/events/operator_api.hpp"
 #include "flotilla/events/subscription_api.hpp"
 #include "flotilla/events/subscription_runner.hpp"
@@ -30,10 +32,13 @@ class EventHost {
   [[nodiscard]] events::SubscriptionRunner& subscriptions() noexcept { return subscriptions_; }
   [[nodiscard]] events::SubscriptionApi& subscription_api() noexcept { return subscription_api_; }
   void collect(telemetry::MetricsPage& page) const;
-  // Forgets, now and then, what has been kept as long as its topic asks for.
+  // Counts dead letters, and forgets, now and then, what has been kept long enough.
   [[nodiscard]] net::Task<> tend_forever(net::Loop& loop);
 
  private:
+  [[nodiscard]] net::Task<> sweep_dead_letters();
+  [[nodiscard]] net::Task<> forget_periods();
+
   journal::Journal& journal_;
   events::TopicTable topics_;
   events::EventMetrics metrics_;
@@ -42,8 +47,10 @@ class EventHost {
   events::Api api_;
   events::OperatorApi operator_api_;
   events::SubscriptionRunner subscriptions_;
+  events::DeadLetters dead_letters_;
   events::SubscriptionApi subscription_api_;
   std::uint64_t forgotten_ = 0;  // events
+  std::string trouble_;          // with dead letters, that was logged last
 };
 
 }  // namespace flotilla::app

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/app/journal_metrics.hpp"
+#include "flotilla/app/record_types.hpp"
 #include "flotilla/base/log.hpp"
 #include "flotilla/journal/postgres_journal.hpp"
 #include "flotilla/journal/sqlite_journal.hpp"
@@ -35,10 +36,9 @@ Result<std::unique_ptr<journal::Journal>> open_journal(const std::string& where,
                                                        const std::string& own_address) {
   if (is_postgres(where)) {
     return journal::PostgresJournal::open(
-        {.uri = where, .vocabulary = saga::saga_vocabulary(), .address = own_address, .now = {}});
+        {.uri = where, .vocabulary = record_types(), .address = own_address, .now = {}});
   }
-  return journal::SqliteJournal::open(
-      {.path = where, .vocabulary = saga::saga_vocabulary(), .now = {}, .vfs = {}});
+  return journal::SqliteJournal::open({.path = where, .vocabulary = record_types(), .now = {}, .vfs = {}});
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ json::Value to_json(const SubscriptionReport& report) {
                                          {"in_flight", report.in_flight},
                                          {"unacknowledged", report.unacknowledged},
                                          {"retrying", report.retrying},
+                                         {"redriving", report.redriving},
                                          {"at_bound", report.at_bound},
                                          {"held_back", report.held_back},
                                          {"held_keys", keys},
@@ -126,9 +127,11 @@ net::Task<http::Response> SubscriptionApi::operate(std::string name, Subscriptio
   co_return report ? http::json_response(json::write(to_json(*report))) : refused(report.error());
 }
 
-net::Task<http::Response> SubscriptionApi::handle_operator(http::Request request,
-                                                           net::SocketAddress /*peer*/) {
+net::Task<http::Response> SubscriptionApi::handle_operator(http::Request request, net::SocketAddress peer) {
   const auto path = http::read_api_path(request.target, kOperatorPrefix);
+  if (path && path->segments.size() >= 2 && path->segments[1] == DeadLetterApi::kSegment) {
+    co_return co_await letters_.handle(*path, std::move(request), peer);
+  }
   if (!path || path->segments.size() > 2) {
     co_return no_such_path(kOperatorPrefix);
   }
@@ -136,7 +139,8 @@ net::Task<http::Response> SubscriptionApi::handle_operator(http::Request request
     const auto* const verb = std::ranges::find(kVerbs, path->segments[1]);
     if (verb == kVerbs.end()) {
       co_return refused({.reason = Reason::not_found,
-                         .detail = "the verbs of a subscription are pause, resume, replay and release"});
+                         .detail = "the verbs of a subscription are pause, resume, replay and release; its "
+                                   "dead letters are at .../dead-letters"});
     }
     if (request.method != "POST") {
       co_return http::method_response("POST");

@@ -4,20 +4,20 @@
 //   GET  /api/v1/subscriptions/{name}            one of them
 //   POST /api/v1/subscriptions/{name}/pause      {who?, why?}
 //   POST /api/v1/subscriptions/{name}/resume     {who?, why?}
-//   POST /api/v1/subscriptions/{name}/replay     {from, who?, why?}   a token: what comes after it is sent
-//   again POST /api/v1/subscriptions/{name}/release    {key, who?, why?}    of a key that is blocked or
-//   parked
-// each answered with the subscription once it is durable; and on the application port
+//   POST /api/v1/subscriptions/{name}/replay     {from, who?, why?}   a token: what comes after it goes again
+//   POST /api/v1/subscriptions/{name}/release    {key, who?, why?}    of a key that is blocked or parked
+// each answered with the subscription once it is durable; below /dead-letters what dead_letter_api.hpp says;
+// and on the application port
 //   POST /v1/subscriptions/{name}/replay         {from}
 //   POST /v1/subscriptions/{name}/ack/{token}    acknowledges what was answered 202; Event-Outcome: ok, retry
-//   or
-//                                                reject; the body is what the answer would have been; 204
+//                                                or reject; the body is what the answer would have been; 204
 // No guard stands before them here: whoever opens the port does that.
-// Ownership: borrows the runner. Threads: one loop's. Limits: kMaxWords of each text.
+// Ownership: borrows the runner and the letters. Threads: one loop's. Limits: kMaxWords of each text.
 #pragma once
 
 #include <string_view>
 
+#include "flotilla/events/dead_letter_api.hpp"
 #include "flotilla/events/subscription_runner.hpp"
 #include "flotilla/http/core/message.hpp"
 #include "flotilla/json/value.hpp"
@@ -31,7 +31,8 @@ class SubscriptionApi {
   static constexpr std::string_view kPrefix = "/v1/subscriptions";
   static constexpr std::size_t kMaxWords = 512;
 
-  explicit SubscriptionApi(SubscriptionRunner& runner) noexcept : runner_(runner) {}
+  SubscriptionApi(SubscriptionRunner& runner, DeadLetters& letters) noexcept
+      : runner_(runner), letters_(letters, runner) {}
 
   // Whether handle() answers that target.
   [[nodiscard]] static bool serves(std::string_view target) noexcept;
@@ -44,6 +45,7 @@ class SubscriptionApi {
   [[nodiscard]] net::Task<http::Response> operate(std::string name, SubscriptionVerb verb, std::string body);
 
   SubscriptionRunner& runner_;
+  DeadLetterApi letters_;
 };
 
 // As the APIs show it.

@@ -1,4 +1,5 @@
-// What a subscription's append becomes in the journal: its cursor, and the events that it publishes.
+// What a subscription's append becomes in the journal: its cursor, the events that it publishes, and the dead
+// letters that people work with.
 //
 // For: subscription_shard.hpp. Ownership: values. Threads: pure functions. Limits: those of a Batch, which
 // kMaxAppendBytes stays below.
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flotilla/events/core/dead_letter_item.hpp"
 #include "flotilla/events/core/subscription_io.hpp"
 #include "flotilla/events/core/subscription_policy.hpp"
 #include "flotilla/journal/core/batch.hpp"
@@ -34,5 +36,10 @@ struct SubscriptionBatch {
 // `topics` are those that are known. The epoch and the time are the caller's to set.
 [[nodiscard]] SubscriptionBatch make_batch(const effect::Append& append, const SubscriptionPolicy& policy,
                                            SubscriptionPlace place, const TopicStreams& topics);
+
+// The next step of a dead letter: its record, which the journal takes only as the next one of `letter`, and
+// its row.
+void add_letter_step(journal::Batch& batch, std::string_view subscription, std::uint64_t stream,
+                     const DeadLetter& letter, const LetterStep& step);
 
 }  // namespace flotilla::events

@@ -17,6 +17,8 @@ constexpr Family kSettled{"flotilla_subscription_settled_total",
                           "Events that need no further delivery, by what became of them."};
 constexpr Family kDead{"flotilla_subscription_dead_letters_total",
                        "Events that became dead letters, by reason."};
+constexpr Family kRedrives{"flotilla_subscription_redrives_total",
+                           "Dead letters that were sent again, by what became of them."};
 constexpr Family kAckTimeouts{"flotilla_subscription_ack_timeouts_total",
                               "Deliveries answered 202 that nobody acknowledged in time."};
 constexpr Family kPauses{"flotilla_subscription_pauses_total",
@@ -65,6 +67,8 @@ void SubscriptionRunner::collect(telemetry::MetricsPage& page) const {
       page.counter(kSettled, {{"subscription", name}, {"as", "dead-letter"}}, dead);
       page.counter(kSettled, {{"subscription", name}, {"as", "expired"}}, c.expired.read());
       page.counter(kSettled, {{"subscription", name}, {"as", "filtered"}}, c.filtered.read());
+      page.counter(kRedrives, {{"subscription", name}, {"as", "delivered"}}, c.redriven.read());
+      page.counter(kRedrives, {{"subscription", name}, {"as", "returned"}}, c.returned.read());
       page.counter(kAckTimeouts, {{"subscription", name}}, c.ack_timeouts.read());
       page.counter(kPauses, {{"subscription", name}}, c.paused.read());
       page.counter(kAtBound, {{"subscription", name}}, c.at_bound.read());

@@ -234,6 +234,7 @@ net::Task<SubscriptionReport> SubscriptionRunner::report(std::vector<PartPtr> pa
     out.in_flight += seen.view.in_flight;
     out.unacknowledged += seen.view.unacknowledged;
     out.retrying += seen.view.retrying;
+    out.redriving += seen.view.redriving;
     out.at_bound = out.at_bound || seen.view.at_bound;
     out.held_back = out.held_back || seen.view.held_back;
     std::ranges::copy(seen.progress.held_keys, std::back_inserter(out.held_keys));
@@ -346,6 +347,18 @@ net::Task<Asked<SubscriptionReport>> SubscriptionRunner::operate(std::string nam
   log::info("subscription {}: {} asked for by {}", name, to_string(asked.verb),
             asked.who_why.empty() ? "an operator" : asked.who_why);
   co_return co_await report(parts);
+}
+
+void SubscriptionRunner::redrive(const std::string& name, std::uint32_t shard) {
+  const auto parts = parts_of(name);
+  if (shard >= parts.size()) {
+    return;  // the file names it no more: it looks when it is named again
+  }
+  parts[shard]->host.loop->post([part = parts[shard]] {
+    if (part->shard) {
+      part->shard->redrive();
+    }
+  });
 }
 
 net::Task<Asked<std::monostate>> SubscriptionRunner::acknowledge(std::string name, std::string token,

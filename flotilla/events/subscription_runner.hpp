@@ -36,6 +36,7 @@ struct SubscriptionReport {
   std::uint64_t in_flight = 0;
   std::uint64_t unacknowledged = 0;
   std::uint64_t retrying = 0;
+  std::uint64_t redriving = 0;  // dead letters that are being sent again
   bool at_bound = false;
   bool held_back = false;
   std::vector<std::string> held_keys;
@@ -70,6 +71,12 @@ class SubscriptionRunner {
   // Of a delivery that was answered 202. Errors also: not_found (it is not open any more).
   [[nodiscard]] net::Task<Asked<std::monostate>> acknowledge(std::string name, std::string token,
                                                              EventOutcome outcome, std::string body);
+
+  // Whether the file names it.
+  [[nodiscard]] bool knows(const std::string& name) const { return !parts_of(name).empty(); }
+  // Dead letters of it in that shard are to be sent again: it looks, if it is here.
+  void redrive(const std::string& name, std::uint32_t shard);
+  [[nodiscard]] journal::Journal& journal() const noexcept { return journal_; }
 
   void collect(telemetry::MetricsPage& page) const;
 

@@ -3,98 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include "flotilla/config/node.hpp"
-#include "flotilla/events/subscription_api.hpp"
-#include "flotilla/events/subscription_config_reader.hpp"
-#include "flotilla/events/topic_rig.hpp"
+#include "flotilla/events/subscription_rig.hpp"
 
 namespace flotilla::events {
 namespace {
 
-// Answers what `say` says, 200 by itself, and remembers what came.
-class FakeSubscriber final : public DeliveryCarrier {
- public:
-  explicit FakeSubscriber(net::Loop& loop) : loop_(loop) {}
-  net::Task<input::Answer> deliver(const Attempt& attempt, std::function<bool()> wanted) override {
-    co_await net::sleep_for(loop_, std::chrono::milliseconds(1));
-    input::Answer answer{
-        .token = attempt.send.token, .head = {.kind = DeliveryAnswer::Kind::held_back}, .body = body};
-    if (wanted()) {
-      got.push_back(attempt.target + " " + std::string(attempt.send.event->data));
-      last_delivery = attempt.delivery;
-      answer.head = {.kind = DeliveryAnswer::Kind::status, .status = say ? say(attempt) : std::uint16_t{200}};
-    }
-    co_return answer;
-  }
-  std::function<std::uint16_t(const Attempt&)> say;
-  std::string body;
-  std::vector<std::string> got;
-  std::string last_delivery;
-
- private:
-  net::Loop& loop_;
-};
-
-std::vector<SubscriptionPtr> subscriptions(const std::string& yaml) {
-  const config::Sources none{.environment = [](const std::string&) { return std::nullopt; },
-                             .file = [](const std::string&) { return std::nullopt; }};
-  config::Problems problems;
-  const auto node = config::parse_document(yaml, none, problems);
-  auto all = node ? read_subscriptions(*node, problems) : std::vector<SubscriptionPtr>();
-  for (const std::string& line : problems.lines("f")) {
-    ADD_FAILURE() << line;
-  }
-  return all;
-}
-
-constexpr const char* kCharge =
-    "charge: { topic: orders, deliver: POST pay/events, from: earliest, on_success: paid, on_failure: "
-    "declined }";
-
-struct World : test::Rig {
-  explicit World(std::uint32_t shards = 1) : Rig(shards) {
-    topics.replace({default_topic("orders"), default_topic("paid"), default_topic("declined"),
-                    default_topic("orders.dead")});
-    subscriber = std::make_shared<FakeSubscriber>(*loop);
-  }
-  void start(const std::string& yaml) {
-    runner = std::make_unique<SubscriptionRunner>(journal, 7);
-    runner->start(subscriptions(yaml), {{.loop = loop.get(), .carrier = subscriber}});
-    api_of_subscriptions = std::make_unique<SubscriptionApi>(*runner);
-  }
-  net::Task<> publish(std::string key, std::string data) {
-    const auto response = co_await post("orders", std::move(data),
-                                        {{"ce-id", std::to_string(++published)},
-                                         {"ce-source", "/test"},
-                                         {"ce-type", "orders"},
-                                         {"ce-specversion", "1.0"},
-                                         {"ce-partitionkey", std::move(key)},
-                                         {"Content-Type", "application/json"}});
-    EXPECT_EQ(response.status, 202) << response.body;
-  }
-  template <class Condition>
-  net::Task<> until(Condition condition) {
-    const Instant deadline = loop->now() + test::kPatience;
-    while (!condition() && loop->now() < deadline) {
-      co_await net::sleep_for(*loop, std::chrono::milliseconds(1));
-    }
-    EXPECT_TRUE(condition());
-  }
-  net::Task<json::Value> events_of(std::string topic) {
-    const auto response = co_await get(topic + "?from=0");
-    co_return test::json_of(response)["events"];
-  }
-  net::Task<http::Response> operate(std::string path, std::string body = {}) {
-    co_return co_await api_of_subscriptions->handle_operator(
-        {.method = "POST", .target = "/api/v1/subscriptions/" + path, .headers = {}, .body = std::move(body)},
-        net::SocketAddress());
-  }
-
-  std::shared_ptr<FakeSubscriber> subscriber;
-  std::unique_ptr<SubscriptionRunner> runner;
-  std::unique_ptr<SubscriptionApi> api_of_subscriptions;
-  int published = 0;
-};
+using test::kCharge;
+using test::subscriptions;
+using World = test::SubscriptionWorld;
 
 TEST(SubscriptionRunner, DeliversAndGoesOnWhereItWas) {
   World world;

@@ -6,22 +6,13 @@
 
 #include <fmt/format.h>
 
-#include "flotilla/base/iso_time.hpp"
 #include "flotilla/base/log.hpp"
 #include "flotilla/base/text.hpp"
-#include "flotilla/events/core/event_value.hpp"
-#include "flotilla/expr/core/evaluate.hpp"
-#include "flotilla/json/reader.hpp"
 #include "flotilla/net/clock.hpp"
 
 namespace flotilla::events {
 namespace {
 
-constexpr Duration kReloadPause = std::chrono::seconds(1);
-// How long one wait for new events lasts at most; then it waits again.
-constexpr Duration kFetchWait = std::chrono::seconds(30);
-// Between attempts to append what the store did not take, and surely has not kept.
-constexpr Duration kAppendAgain = std::chrono::milliseconds(500);
 // What a lease has left at least when it is renewed in time: an attempt that may take longer is sent then.
 constexpr Duration kLeaseLeft = journal::kLeaseTime - journal::kLeaseRenewal - journal::kLeaseRetry;
 
@@ -97,185 +88,6 @@ void SubscriptionShard::fail_for_good(std::string why) {
   failure_ = std::move(why);
   gauges_.failed = true;
   stopped_ = true;
-}
-
-net::Task<Result<SubscriptionProgress>> SubscriptionShard::saved() {
-  const std::string name = cursor_name(subscription_->policy.name, seat_.place);
-  auto cursor = co_await journal_.cursor(name);
-  if (!cursor) {
-    co_return std::unexpected(std::move(cursor.error()));
-  }
-  if (!*cursor) {
-    SubscriptionProgress fresh{.mark = seat_.from.number()};
-    while (!co_await save_start(fresh)) {
-      co_await net::sleep_for(*host_.loop, kAppendAgain);
-    }
-    co_return fresh;
-  }
-  if ((*cursor)->category != subscription_->policy.topic) {
-    co_return fail(
-        Errc::conflict,
-        fmt::format("it has come so far in topic {}, and the file says topic {}: give the subscription "
-                    "another name",
-                    (*cursor)->category, subscription_->policy.topic));
-  }
-  co_return decode_progress((*cursor)->position.number(), (*cursor)->state);
-}
-
-// So that a new subscription has begun where it says, whatever happens next.
-net::Task<bool> SubscriptionShard::save_start(const SubscriptionProgress& progress) {
-  SubscriptionBatch made =
-      make_batch({.progress = progress, .caused = {}}, subscription_->policy, seat_.place, {});
-  made.batch.epoch = seat_.epoch;
-  made.batch.time = journal::UtcMillis(net::wall_now().ns_since_epoch / 1'000'000);
-  const auto done = co_await journal_.append(std::move(made.batch));
-  co_return done.has_value() || std::holds_alternative<journal::StaleEpoch>(done.error());
-}
-
-net::Task<> SubscriptionShard::load(Duration pause) {
-  for (;;) {
-    if (pause > Duration::zero()) {
-      co_await net::sleep_for(*host_.loop, pause);
-    }
-    if (stopped_ || draining_) {
-      co_return;
-    }
-    auto progress = co_await saved();
-    if (progress) {
-      loaded_ = true;
-      feed(input::Load{.progress = *std::move(progress)});
-      co_return;
-    }
-    const Errc code = progress.error().code;
-    if (code != Errc::unavailable && code != Errc::limit) {
-      fail_for_good(std::move(progress.error().message));
-      co_return;
-    }
-    if (pause == Duration::zero()) {
-      log::error("subscription {}: cannot be read yet: {}", subscription_->policy.name,
-                 progress.error().message);
-    }
-    pause = kReloadPause;
-  }
-}
-
-void SubscriptionShard::carry_out(effect::Fetch& fetch) {
-  fetch_ = fetch.fetch;
-  tasks_.spawn(this->fetch(fetch));
-}
-
-net::Task<> SubscriptionShard::fetch(effect::Fetch fetch) {
-  const auto wanted = [&] { return fetch_ == fetch.fetch && !stopped_ && !draining_; };
-  const std::string& topic = subscription_->policy.topic;
-  journal::Position after(fetch.after, seat_.place.shard);
-  bool told = false;
-  while (wanted()) {
-    auto page = co_await journal_.read(journal::CategoryQuery{.record_class = journal::RecordClass::topic,
-                                                              .category = topic,
-                                                              .after = after,
-                                                              .limits = {.records = fetch.events}});
-    if (!wanted()) {
-      co_return;
-    }
-    if (page && !page->records.empty()) {
-      input::Arrived in{.fetch = fetch.fetch, .read_to = page->next.number()};
-      for (const journal::RecordPtr& stored : page->records) {
-        auto event = arrived(*stored);
-        if (!event) {
-          fail_for_good(fmt::format("the record at position {} of topic {} cannot be read: {}",
-                                    stored->position.text(), topic, event.error().message));
-          co_return;
-        }
-        in.events.push_back(*std::move(event));
-      }
-      feed(std::move(in));
-      co_return;
-    }
-    if (page) {
-      after = page->next;
-      const auto more = co_await journal_.wait(journal::RecordClass::topic, topic, after,
-                                               saturating_add(host_.loop->now(), kFetchWait));
-      if (more) {
-        continue;
-      }
-      page = std::unexpected(more.error());
-    }
-    const Errc code = page.error().code;
-    if (code != Errc::unavailable && code != Errc::limit) {
-      fail_for_good(std::move(page.error().message));
-      co_return;
-    }
-    if (!std::exchange(told, true)) {
-      log::error("subscription {}: topic {} cannot be read yet: {}", subscription_->policy.name, topic,
-                 page.error().message);
-    }
-    co_await net::sleep_for(*host_.loop, kReloadPause);
-  }
-}
-
-Result<ArrivedEvent> SubscriptionShard::arrived(const journal::StoredRecord& stored) {
-  auto event = journal::decode_event(stored.record.body);
-  if (!event) {
-    return std::unexpected(std::move(event.error()));
-  }
-  ArrivedEvent out{.position = stored.position.number(),
-                   .event = std::make_shared<const journal::Event>(*std::move(event))};
-  recorded_.emplace(out.position, stored.record.time.value());
-  out.key = out.event->attribute("partitionkey");
-  if (const std::string_view expires = out.event->attribute("expirytime"); !expires.empty()) {
-    if (const auto at = parse_iso_time(expires)) {
-      out.expires = std::max<std::int64_t>(at->ns_since_epoch / 1'000'000, 1);
-    }
-  }
-  if (!subscription_->reads_data()) {
-    return out;
-  }
-  const auto broken = [&out](std::string why) {
-    out.admission = ArrivedEvent::Admission::broken;
-    out.detail = std::move(why);
-    return out;
-  };
-  const auto data =
-      out.event->data.empty() ? Result<json::Value>(json::Value()) : json::parse(out.event->data);
-  if (!data) {
-    return broken("the data is not JSON: " + data.error().message);
-  }
-  if (subscription_->filter) {
-    const std::array<json::Value, 1> variables{event_value(*out.event, *data)};
-    const auto verdict = expr::evaluate_first(*subscription_->filter, *data, variables);
-    if (!verdict) {
-      return broken("filter: " + verdict.error().message());
-    }
-    if (!verdict->is_true()) {
-      out.admission = ArrivedEvent::Admission::filtered;
-      return out;
-    }
-  }
-  if (subscription_->has_holes) {
-    if (const auto target = target_of(*out.event); !target) {
-      return broken("deliver: " + target.error().message);
-    }
-  }
-  return out;
-}
-
-Result<std::string> SubscriptionShard::target_of(const journal::Event& event) const {
-  const json::Value nothing;
-  const json::Value empty = json::Value::object();
-  json::Value data;
-  if (subscription_->has_holes && !event.data.empty()) {
-    auto parsed = json::parse(event.data);
-    if (!parsed) {
-      return std::unexpected(std::move(parsed.error()));
-    }
-    data = *std::move(parsed);
-  }
-  auto target = subscription_->deliver->render(
-      {.input = data, .path = empty, .query = empty, .headers = empty, .body = nothing});
-  if (!target) {
-    return flotilla::fail(Errc::invalid, std::move(target.error().message));
-  }
-  return *std::move(target);
 }
 
 bool SubscriptionShard::lease_outlasts(Duration timeout) const {
@@ -410,6 +222,7 @@ void SubscriptionShard::carry_out(const effect::Reload& /*reload*/) {
   loaded_ = false;
   ++life_;  // attempts that wait are not sent any more, and answers of the others are not listened to
   fetch_ = 0;
+  redrive_fetch_ = 0;
   wake_.disarm();
   tasks_.spawn(load(kReloadPause));
 }

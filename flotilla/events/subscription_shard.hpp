@@ -87,6 +87,9 @@ class SubscriptionShard {
   // runner's Answering does.
   [[nodiscard]] net::Task<effect::Reply> ask(SubscriptionInput input);
 
+  // Some of its dead letters are to be sent again.
+  void redrive() { feed(input::RedrivesWait{}); }
+
   // Runs beside the others until it ends or the shard does.
   void spawn(net::Task<> task) { tasks_.spawn(std::move(task)); }
 
@@ -97,8 +100,13 @@ class SubscriptionShard {
  private:
   struct Asking;
 
+  static constexpr Duration kReloadPause = std::chrono::seconds(1);
+  // Between attempts to append what the store did not take, and surely has not kept.
+  static constexpr Duration kAppendAgain = std::chrono::milliseconds(500);
+
   void feed(SubscriptionInput input);
   void carry_out(effect::Fetch& fetch);
+  void carry_out(effect::FetchRedrives& fetch);
   void carry_out(effect::Send& send);
   void carry_out(effect::Append& append);
   void carry_out(const effect::Wake& wake);
@@ -114,6 +122,9 @@ class SubscriptionShard {
   [[nodiscard]] net::Task<bool> save_start(const SubscriptionProgress& progress);
   [[nodiscard]] net::Task<> fetch(effect::Fetch fetch);
   [[nodiscard]] Result<ArrivedEvent> arrived(const journal::StoredRecord& stored);
+  [[nodiscard]] ArrivedEvent admit(std::uint64_t position, EventPtr event) const;
+  [[nodiscard]] net::Task<> fetch_redrives(effect::FetchRedrives fetch);
+  [[nodiscard]] net::Task<Result<input::Redrives>> read_redrives(const effect::FetchRedrives& fetch);
   [[nodiscard]] Result<std::string> target_of(const journal::Event& event) const;
   [[nodiscard]] net::Task<> send(effect::Send send);
   [[nodiscard]] net::Task<> append(effect::Append append);
@@ -133,8 +144,9 @@ class SubscriptionShard {
   bool stopped_ = false;
   bool loaded_ = false;
   std::string failure_;
-  std::uint64_t fetch_ = 0;  // that is wanted
-  std::uint64_t life_ = 0;   // goes up with each Reload
+  std::uint64_t fetch_ = 0;          // that is wanted
+  std::uint64_t redrive_fetch_ = 0;  // so, too
+  std::uint64_t life_ = 0;           // goes up with each Reload
   std::uint32_t sending_ = 0;
   bool appending_ = false;
   net::Event idle_;                                 // one of them went down

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "flotilla/events/api.hpp"
+#include "flotilla/events/core/dead_letter_item.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/journal/memory_journal.hpp"
 #include "flotilla/json/reader.hpp"
@@ -24,7 +25,9 @@ namespace flotilla::events::test {
 inline constexpr Duration kPatience = std::chrono::seconds(30);
 
 inline journal::Vocabulary vocabulary() {
-  return {{journal::RecordClass::topic, journal::kEventRecord, 1, "event"}};
+  journal::Vocabulary known{{journal::RecordClass::topic, journal::kEventRecord, 1, "event"}};
+  known.add(letter_record_types());
+  return known;
 }
 
 struct Rig {

@@ -19,6 +19,8 @@ struct SubscriptionCounters {
   std::array<Counter, kDeadReasons> dead_letters;  // by reason
   Counter expired;
   Counter filtered;
+  Counter redriven;  // dead letters that were sent again and delivered
+  Counter returned;  // ... that failed again
   Counter ack_timeouts;
   Counter paused;    // by an answer, not by a person
   Counter at_bound;  // how often it stopped reading

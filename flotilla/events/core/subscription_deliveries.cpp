@@ -171,13 +171,14 @@ void SubscriptionEngine::gone(At at, Delivery& delivery) {
 }
 
 void SubscriptionEngine::acknowledge(At at, Delivery& delivery, std::string_view answer, Waiter waiter) {
-  Settlement settlement{.outcome = Outcome::acknowledged, .waiter = waiter};
+  Settlement settlement{
+      .outcome = Outcome::acknowledged, .waiter = waiter, .step = {.verb = LetterVerb::delivered}};
   if (!policy_.on_success.empty()) {
     for (int i = planted(Fault::publish_twice) ? 0 : 1; i < 2; ++i) {
       settlement.caused.push_back(
           {.kind = CausedEvent::Kind::success,
            .topic = policy_.on_success,
-           .event = success_of(*delivery.arrived.event, origin(at), policy_.on_success, answer)});
+           .event = success_of(*delivery.arrived.event, origin(delivery), policy_.on_success, answer)});
     }
   }
   decide(at, delivery, std::move(settlement));
@@ -188,10 +189,10 @@ void SubscriptionEngine::refuse(At at, Delivery& delivery, std::uint16_t status,
   delivery.code = status == 0 ? "reject" : std::to_string(status);
   delivery.body = answer.substr(0, kMaxErrorBody);
   Settlement settlement{.waiter = waiter};
-  if (!policy_.on_failure.empty()) {
+  if (!policy_.on_failure.empty() && !is_redrive(at)) {
     settlement.caused.push_back({.kind = CausedEvent::Kind::failure,
                                  .topic = policy_.on_failure,
-                                 .event = events::failure_of(*delivery.arrived.event, origin(at),
+                                 .event = events::failure_of(*delivery.arrived.event, origin(delivery),
                                                              policy_.on_failure, status, answer)});
   }
   bury(at, delivery, failure_of(delivery, DeadReason::refused), std::move(settlement));
@@ -208,6 +209,10 @@ FailedDelivery SubscriptionEngine::failure_of(const Delivery& delivery, DeadReas
 
 void SubscriptionEngine::bury(At at, Delivery& delivery, const FailedDelivery& failed,
                               Settlement&& settlement) {
+  if (is_redrive(at)) {
+    send_back(at, delivery, failed, std::move(settlement));
+    return;
+  }
   const std::string key = delivery.arrived.key;
   const bool holds = policy_.after_dead_letter != AfterDeadLetter::skip && !key.empty() &&
                      (failed.reason == DeadReason::refused || failed.reason == DeadReason::exhausted);
@@ -221,7 +226,7 @@ void SubscriptionEngine::bury(At at, Delivery& delivery, const FailedDelivery& f
   if (!planted(Fault::lose_dead_letter) || failed.reason != DeadReason::exhausted) {
     settlement.caused.push_back({.kind = CausedEvent::Kind::dead_letter,
                                  .topic = policy_.dead_letter,
-                                 .event = dead_letter_of(event, origin(at), failed)});
+                                 .event = dead_letter_of(event, origin(delivery), failed)});
   }
   alert(effect::Alert::Kind::dead_letter,
         fmt::format("event {}: {} {}", event.attribute("id"), to_string(failed.reason), failed.code));
@@ -291,10 +296,12 @@ void SubscriptionEngine::leave_stage(At at, Delivery& delivery) {
       break;
     case Stage::sent:
       --in_flight_;
+      redrives_out_ -= is_redrive(at) ? 1 : 0;
       tokens_.erase(delivery.token);
       break;
     case Stage::unacked:
       --unacked_;
+      redrives_out_ -= is_redrive(at) ? 1 : 0;
       tokens_.erase(delivery.token);
       due_.erase({delivery.due, at});
       break;
@@ -311,7 +318,7 @@ void SubscriptionEngine::leave_stage(At at, Delivery& delivery) {
 void SubscriptionEngine::settled(const Settlement& settlement) {
   switch (settlement.outcome) {
     case Outcome::acknowledged:
-      counters_.acknowledged.add();
+      (is_redrive(settlement.at) ? counters_.redriven : counters_.acknowledged).add();
       break;
     case Outcome::dead:
       counters_.dead_letters[static_cast<std::size_t>(settlement.reason)].add();
@@ -322,11 +329,18 @@ void SubscriptionEngine::settled(const Settlement& settlement) {
     case Outcome::filtered:
       counters_.filtered.add();
       break;
+    case Outcome::returned:
+      counters_.returned.add();
+      break;
   }
   reply(settlement.waiter, effect::Reply::What::done);
   const auto found = open_.find(settlement.at);
   const std::string key = std::move(found->second.arrived.key);
   bytes_ -= found->second.bytes;
+  if (is_redrive(settlement.at)) {
+    --redrives_;
+    redrive_bytes_ -= found->second.bytes;
+  }
   open_.erase(found);
   const auto queue = queues_.find(key);
   if (queue == queues_.end()) {
@@ -338,7 +352,7 @@ void SubscriptionEngine::settled(const Settlement& settlement) {
     return;
   }
   Delivery& next = open_.at(queue->second.front());
-  if (next.stage == Stage::waiting && !is_held(key)) {
+  if (next.stage == Stage::waiting && may_go_next(queue->second.front(), key)) {
     make_ready(queue->second.front(), next);
   }
 }

@@ -11,6 +11,9 @@ namespace {
 using Fault = SubscriptionFault;
 
 constexpr std::size_t kFetchEvents = 500;
+constexpr std::size_t kRowBytes = 1024;
+
+}  // namespace
 
 std::size_t size_of(const journal::Event& event) {
   std::size_t bytes = event.data.size();
@@ -19,8 +22,6 @@ std::size_t size_of(const journal::Event& event) {
   }
   return bytes;
 }
-
-}  // namespace
 
 SubscriptionEngine::SubscriptionEngine(SubscriptionPolicy policy, const SubscriptionSeat& seat,
                                        SubscriptionCounters& counters)
@@ -172,6 +173,11 @@ void SubscriptionEngine::forget_all() {
   control_waiters_.clear();
   control_appending_waiters_.clear();
   replay_.reset();
+  redrives_ = 0;
+  redrive_bytes_ = 0;
+  redrives_out_ = 0;
+  redrives_wait_ = true;
+  fetching_redrives_ = false;
   gate_ = Gate::open;
   gate_until_ = kNever;
   fetching_ = false;
@@ -206,6 +212,7 @@ void SubscriptionEngine::progress() {
   send_ready();
   append();
   fetch();
+  fetch_redrives();
   set_wake();
 }
 
@@ -222,12 +229,12 @@ bool SubscriptionEngine::may_send() const {
 
 void SubscriptionEngine::send_ready() {
   while (!ready_.empty() && may_send()) {
-    const At at = *ready_.begin();
+    const At at = next_to_send();
     Delivery& delivery = open_.at(at);
     leave_stage(at, delivery);
     const std::int64_t expires = delivery.arrived.expires;
     if (expires != 0 && expires <= wall_ms() && !planted(Fault::send_expired)) {
-      decide(at, delivery, {.outcome = Outcome::expired});
+      decide(at, delivery, {.outcome = Outcome::expired, .step = {.verb = LetterVerb::expired}});
     } else {
       send(at, delivery);
     }
@@ -245,16 +252,18 @@ void SubscriptionEngine::send(At at, Delivery& delivery) {
   }
   counters_.sent.add();
   ++in_flight_;
+  redrives_out_ += is_redrive(at) ? 1 : 0;
   tokens_.emplace(delivery.token, at);
   if (gate_ == Gate::closed) {
     gate_ = Gate::probing;
     probe_ = delivery.token;
   }
   effects_.emplace_back(effect::Send{.token = delivery.token,
-                                     .position = at,
+                                     .position = delivery.arrived.position,
                                      .event = delivery.arrived.event,
                                      .attempt = delivery.attempts,
-                                     .replay = at <= progress_.replay_until});
+                                     .replay = at <= progress_.replay_until || is_redrive(at),
+                                     .letter = is_redrive(at) ? at - kFirstRedrive : 0});
   if (planted(Fault::ack_when_sent)) {
     leave_stage(at, delivery);
     acknowledge(at, delivery, "", 0);
@@ -267,21 +276,27 @@ void SubscriptionEngine::append() {
   }
   effect::Append out;
   std::size_t bytes = 0;
-  while (!decided_.empty() && bytes < kMaxAppendBytes) {
+  while (!decided_.empty() && bytes < kMaxAppendBytes && appending_.size() < kMaxSettlements) {
     Settlement next = std::move(decided_.front());
     decided_.pop_front();
     for (CausedEvent& each : next.caused) {
-      bytes += size_of(each.event);
+      // A dead letter is written a second time, with a row.
+      bytes += (each.kind == CausedEvent::Kind::dead_letter ? 2 : 1) * size_of(each.event) + kRowBytes;
       out.caused.push_back(std::move(each));
     }
     next.caused.clear();
-    progress_.settled.insert(next.at);
+    if (is_redrive(next.at)) {
+      std::ranges::move(outcome_of(next), std::back_inserter(out.letters));
+    } else {
+      progress_.settled.insert(next.at);
+    }
     appending_.push_back(std::move(next));
   }
   // The mark stands before the first event that is not in `settled`.
   const auto first = std::ranges::find_if(
       open_, [this](const auto& each) { return !progress_.settled.contains(each.first); });
-  progress_.mark = first == open_.end() || planted(Fault::mark_skips_unsettled) ? read_to_ : first->first - 1;
+  const bool none = first == open_.end() || is_redrive(first->first);
+  progress_.mark = none || planted(Fault::mark_skips_unsettled) ? read_to_ : first->first - 1;
   progress_.settled.erase(progress_.settled.begin(), progress_.settled.upper_bound(progress_.mark));
   is_appending_ = true;
   control_appending_ = std::exchange(control_dirty_, false);
@@ -295,7 +310,8 @@ bool SubscriptionEngine::has_room() const {
     return true;
   }
   // What is being appended is in both, which errs on the safe side.
-  return open_.size() + progress_.settled.size() < policy_.ahead && bytes_ < policy_.ahead_bytes;
+  return open_.size() - redrives_ + progress_.settled.size() < policy_.ahead &&
+         bytes_ - redrive_bytes_ < policy_.ahead_bytes;
 }
 
 void SubscriptionEngine::fetch() {
@@ -312,7 +328,7 @@ void SubscriptionEngine::fetch() {
   if (!room || fetching_ || replay_) {
     return;
   }
-  const std::size_t used = open_.size() + progress_.settled.size();
+  const std::size_t used = open_.size() - redrives_ + progress_.settled.size();
   fetching_ = true;
   effects_.emplace_back(effect::Fetch{
       .fetch = next_fetch_++,
@@ -334,11 +350,12 @@ void SubscriptionEngine::set_wake() {
 SubscriptionView SubscriptionEngine::view() const {
   return {.progress = &progress_,
           .read_to = read_to_,
-          .unsettled = open_.size(),
+          .unsettled = open_.size() - redrives_,
           .in_flight = in_flight_,
           .unacknowledged = unacked_,
           .retrying = due_.size() - unacked_,
-          .first_unsettled = open_.empty() ? 0 : open_.begin()->first,
+          .redriving = redrives_,
+          .first_unsettled = open_.size() == redrives_ ? 0 : open_.begin()->first,
           .at_bound = at_bound_,
           .held_back = gate_ != Gate::open};
 }
@@ -353,9 +370,10 @@ void SubscriptionEngine::alert(effect::Alert::Kind kind, std::string detail) {
   effects_.emplace_back(effect::Alert{.kind = kind, .detail = std::move(detail)});
 }
 
-DeliveryOrigin SubscriptionEngine::origin(At at) const {
-  return {
-      .subscription = policy_.name, .topic = policy_.topic, .position = journal::Position(at, seat_.shard)};
+DeliveryOrigin SubscriptionEngine::origin(const Delivery& delivery) const {
+  return {.subscription = policy_.name,
+          .topic = policy_.topic,
+          .position = journal::Position(delivery.arrived.position, seat_.shard)};
 }
 
 }  // namespace flotilla::events

@@ -16,10 +16,17 @@
 // beyond the first unsettled one, and no further until that one is settled. What a replay sends again it
 // sends once the attempts under way have ended; acknowledgements that are still open then count for nothing.
 //
+// Dead letters that people want sent again (redrives) are deliveries like others, which the cursor does not
+// know: they wait for their key behind what is under way and before what was published after them, holds of
+// keys do not hold them, and up to half of the concurrency is theirs first. What becomes of one is written
+// into its own stream, in the batch that settles it: no second dead letter is published, nor on_failure. With
+// block-key and park-key one that fails sends those behind it of its key back with it.
+//
 // The shell makes it under the shard's epoch, feeds Load with what is saved, and then one input for each
 // effect that asks for one (subscription_io.hpp). It sends only while its lease outlasts the timeout.
 // Ownership: owns its events; the counters outlive it. Threads: one owner.
-// Limits: `ahead` events, `ahead_bytes` and one page beyond; kMaxHeldKeys; kMaxAppendBytes a batch.
+// Limits: `ahead` events, `ahead_bytes` and one page beyond; as many bytes of redrives, and kMaxRedrives;
+// kMaxHeldKeys; kMaxAppendBytes and kMaxSettlements a batch.
 #pragma once
 
 #include <deque>
@@ -36,6 +43,8 @@
 namespace flotilla::events {
 
 inline constexpr std::size_t kMaxAppendBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kMaxSettlements = 2000;  // each is up to four items of a batch, of 10,000
+inline constexpr std::size_t kMaxRedrives = 256;      // in memory
 
 struct SubscriptionSeat {
   std::uint32_t shard = 0;  // of the journal
@@ -53,10 +62,14 @@ struct SubscriptionView {
   std::size_t in_flight = 0;
   std::size_t unacknowledged = 0;  // answered 202
   std::size_t retrying = 0;        // wait for their next attempt
+  std::size_t redriving = 0;       // dead letters; in none of the others but in_flight and unacknowledged
   std::uint64_t first_unsettled = 0;
   bool at_bound = false;
   bool held_back = false;
 };
+
+// Of what it carries, in bytes.
+[[nodiscard]] std::size_t size_of(const journal::Event& event);
 
 class SubscriptionEngine {
  public:
@@ -90,14 +103,16 @@ class SubscriptionEngine {
     std::int64_t last = 0;
     std::string code;  // of the last attempt that failed
     std::string body;
+    DeadLetterPtr kept;  // of a redrive
   };
-  enum class Outcome : std::uint8_t { acknowledged, dead, expired, filtered };
+  enum class Outcome : std::uint8_t { acknowledged, dead, expired, filtered, returned };
   struct Settlement {
     At at = 0;
     Outcome outcome = Outcome::acknowledged;
     DeadReason reason = DeadReason::refused;  // of dead
     std::vector<CausedEvent> caused;
     Waiter waiter = 0;  // of an Ack
+    LetterStep step;    // of a redrive: what its letter keeps of it
   };
   enum class Gate : std::uint8_t { open, closed, probing };
 
@@ -142,6 +157,19 @@ class SubscriptionEngine {
   void leave_stage(At at, Delivery& delivery);
   void settled(const Settlement& settlement);
 
+  // subscription_redrives.cpp: redrives stand in open_ behind all events, by their letters.
+  static constexpr At kFirstRedrive = At{1} << 63;
+  [[nodiscard]] static bool is_redrive(At at) noexcept { return at >= kFirstRedrive; }
+  void on(input::Redrives& in);
+  void on(const input::RedrivesWait& in);
+  void arrive(Redrive&& redrive);
+  void join_queue(At at, Delivery& delivery);
+  void send_back(At at, Delivery& delivery, const FailedDelivery& failed, Settlement&& settlement);
+  void fetch_redrives();
+  [[nodiscard]] At next_to_send() const;
+  [[nodiscard]] bool may_go_next(At at, std::string_view key) const;
+  [[nodiscard]] std::vector<RedriveOutcome> outcome_of(Settlement& settlement) const;
+
   // subscription_operator.cpp
   void on(input::Operate& in);
   void pause(PauseReason reason, std::string detail);
@@ -150,7 +178,7 @@ class SubscriptionEngine {
 
   void reply(Waiter waiter, effect::Reply::What what, std::string detail = {});
   void alert(effect::Alert::Kind kind, std::string detail);
-  [[nodiscard]] DeliveryOrigin origin(At at) const;
+  [[nodiscard]] DeliveryOrigin origin(const Delivery& delivery) const;
   [[nodiscard]] std::int64_t wall_ms() const noexcept { return now_.wall.ns_since_epoch / 1'000'000; }
   [[nodiscard]] bool planted(SubscriptionFault fault) const noexcept { return seat_.planted == fault; }
 
@@ -186,6 +214,13 @@ class SubscriptionEngine {
   Gate gate_ = Gate::open;
   Instant gate_until_ = kNever;
   std::uint64_t probe_ = 0;  // the token that is out while probing
+
+  std::size_t redrives_ = 0;       // of open_
+  std::size_t redrive_bytes_ = 0;  // of bytes_
+  std::size_t redrives_out_ = 0;   // sent or unacked
+  std::uint64_t next_redrive_fetch_ = 1;
+  bool redrives_wait_ = false;  // there may be some that were not read
+  bool fetching_redrives_ = false;
 
   std::uint64_t next_fetch_ = 1;
   bool fetching_ = false;

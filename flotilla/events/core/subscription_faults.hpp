@@ -23,8 +23,10 @@ enum class SubscriptionFault : std::uint8_t {
   send_expired,           // what has expired is sent
   no_bound,               // it reads on whatever is unsettled
   forget_accepted,        // a 202 that nobody acknowledges is never sent again
+  redrive_overtakes,      // a dead letter that is sent again does not wait for its key
+  lose_redrive,           // one that fails again is left as it is
 };
 inline constexpr std::size_t kSubscriptionFaults =
-    static_cast<std::size_t>(SubscriptionFault::forget_accepted) + 1;
+    static_cast<std::size_t>(SubscriptionFault::lose_redrive) + 1;
 
 }  // namespace flotilla::events

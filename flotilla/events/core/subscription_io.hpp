@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "flotilla/base/time.hpp"
+#include "flotilla/events/core/dead_letter_item.hpp"
 #include "flotilla/events/core/delivery_verdict.hpp"
 #include "flotilla/events/core/subscription_progress.hpp"
 #include "flotilla/journal/core/event.hpp"
@@ -45,6 +46,13 @@ struct ArrivedEvent {
   std::string detail;
 };
 
+// A dead letter that a person wants sent again.
+struct Redrive {
+  std::uint64_t letter = 0;  // its stream
+  DeadLetterPtr kept;        // as it is there
+  ArrivedEvent arrived;      // the event, at the position where it was published
+};
+
 // What a person, or the subscriber itself, can ask for.
 enum class SubscriptionVerb : std::uint8_t {
   pause,    // sends nothing new
@@ -67,6 +75,14 @@ struct Arrived {
   std::vector<ArrivedEvent> events;
   std::uint64_t read_to = 0;  // how far the topic was read: at least the last event's position
 };
+// The answer to effect::FetchRedrives, oldest letters first.
+struct Redrives {
+  std::uint64_t fetch = 0;
+  std::vector<Redrive> letters;
+  bool more = false;  // there are others, for which there was no room
+};
+// A person has asked for some since the last answer.
+struct RedrivesWait {};
 // The answer to effect::Send.
 struct Answer {
   std::uint64_t token = 0;
@@ -99,8 +115,8 @@ struct Operate {
 }  // namespace input
 
 using SubscriptionInput =
-    std::variant<input::Load, input::Arrived, input::Answer, input::Ack, input::Appended, input::AppendFailed,
-                 input::Timer, input::Ready, input::Operate>;
+    std::variant<input::Load, input::Arrived, input::Redrives, input::RedrivesWait, input::Answer, input::Ack,
+                 input::Appended, input::AppendFailed, input::Timer, input::Ready, input::Operate>;
 
 // An event that is published in the batch that settles another.
 struct CausedEvent {
@@ -108,6 +124,13 @@ struct CausedEvent {
   Kind kind = Kind::dead_letter;
   std::string topic;
   journal::Event event;
+};
+
+// What has become of a dead letter that was sent again.
+struct RedriveOutcome {
+  std::uint64_t letter = 0;
+  DeadLetterPtr kept;
+  LetterStep step;
 };
 
 namespace effect {
@@ -118,18 +141,28 @@ struct Fetch {
   std::uint64_t after = 0;
   std::size_t events = 0;  // at most; bytes may go beyond ahead_bytes by one page
 };
+// Read the dead letters that are to be sent again, oldest first, but for those that the engine has. One at a
+// time.
+struct FetchRedrives {
+  std::uint64_t fetch = 0;
+  std::vector<std::uint64_t> had;  // in order
+  std::size_t letters = 0;         // at most
+  std::size_t bytes = 0;           // about as many; one letter always fits
+};
 // Send it, once, within the policy's timeout.
 struct Send {
   std::uint64_t token = 0;  // also what a 202 is acknowledged by
   std::uint64_t position = 0;
   EventPtr event;
   std::uint32_t attempt = 0;
-  bool replay = false;  // it was settled before, and a person asked for it again
+  bool replay = false;       // it was settled before, and a person asked for it again
+  std::uint64_t letter = 0;  // of a dead letter: which
 };
 // Save the progress and publish, in one batch under the owner's epoch. One at a time.
 struct Append {
   SubscriptionProgress progress;
   std::vector<CausedEvent> caused;
+  std::vector<RedriveOutcome> letters;
 };
 // Keep one timer: feed Timer at `at`; kNever: none.
 struct Wake {
@@ -166,8 +199,9 @@ struct Stop {};
 
 }  // namespace effect
 
-using SubscriptionEffect = std::variant<effect::Fetch, effect::Send, effect::Append, effect::Wake,
-                                        effect::Alert, effect::Reply, effect::Reload, effect::Stop>;
+using SubscriptionEffect =
+    std::variant<effect::Fetch, effect::FetchRedrives, effect::Send, effect::Append, effect::Wake,
+                 effect::Alert, effect::Reply, effect::Reload, effect::Stop>;
 using SubscriptionEffects = std::vector<SubscriptionEffect>;
 
 }  // namespace flotilla::events

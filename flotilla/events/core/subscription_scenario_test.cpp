@@ -113,6 +113,8 @@ class Scenario {
       restart();
     } else if (word == "ready") {
       feed(input::Ready{});
+    } else if (word == "redrive") {
+      redrive(line);
     } else {
       operate(word, line);
     }
@@ -125,6 +127,7 @@ class Scenario {
     engine_.emplace(policy_, SubscriptionSeat{.seed = 7, .first_token = first_token_}, counters_);
     tokens_.clear();
     appending_.reset();
+    ending_.clear();
     wake_ = kNever;
     const SubscriptionProgress saved = decode_progress(saved_.mark, encode_state(saved_)).value();
     EXPECT_EQ(saved, saved_);
@@ -161,6 +164,29 @@ class Scenario {
     }
     EXPECT_LE(events.size(), room_) << "more than was asked for";
     feed(input::Arrived{.fetch = fetch_, .events = std::move(events), .read_to = read_to});
+  }
+
+  // Letters that a person wants sent again, ID@POSITION[/KEY[/filtered|/broken]] each.
+  void redrive(std::string& line) {
+    for (std::string word = take_word(line); !word.empty(); word = take_word(line)) {
+      const std::size_t at = word.find('@');
+      const auto parts = split(word.substr(at + 1), '/');
+      Redrive wanted{.letter = parse_int<std::uint64_t>(word.substr(0, at)).value()};
+      wanted.arrived.position = parse_int<std::uint64_t>(parts[0]).value();
+      wanted.arrived.key = parts.size() > 1 ? parts[1] : "";
+      if (parts.size() > 2) {
+        wanted.arrived.admission =
+            parts[2] == "filtered" ? ArrivedEvent::Admission::filtered : ArrivedEvent::Admission::broken;
+      }
+      wanted.arrived.event = std::make_shared<const journal::Event>(
+          journal::Event{.attributes = {{"id", "e" + parts[0]}, {"source", "/t"}, {"type", "order"}},
+                         .data = R"({"n":)" + parts[0] + "}"});
+      DeadLetter kept;
+      kept.event = *wanted.arrived.event;
+      wanted.kept = std::make_shared<const DeadLetter>(std::move(kept));
+      letters_.insert_or_assign(wanted.letter, wanted);
+    }
+    feed(input::RedrivesWait{});
   }
 
   std::uint64_t token_of(const std::string& position) {
@@ -224,12 +250,25 @@ class Scenario {
   void commit() {
     ASSERT_TRUE(appending_) << "nothing is being appended";
     saved_ = *std::exchange(appending_, std::nullopt);
+    for (const std::uint64_t letter : std::exchange(ending_, {})) {
+      letters_.erase(letter);
+    }
     feed(input::Appended{});
   }
 
   void feed(SubscriptionInput input) {
     for (SubscriptionEffect& effect : engine_->step(std::move(input), now_)) {
       std::visit([this](auto& each) { show(each); }, effect);
+    }
+    if (asked_) {
+      const effect::FetchRedrives fetch = *std::exchange(asked_, std::nullopt);
+      input::Redrives found{.fetch = fetch.fetch};
+      for (const auto& [id, letter] : letters_) {
+        if (!std::ranges::binary_search(fetch.had, id)) {
+          found.letters.push_back(letter);
+        }
+      }
+      feed(std::move(found));
     }
     if (appending_ && !by_hand_) {
       commit();
@@ -240,11 +279,13 @@ class Scenario {
     fetch_ = fetch.fetch;
     room_ = fetch.events;
   }
+  void show(const effect::FetchRedrives& fetch) { asked_ = fetch; }
   void show(const effect::Wake& wake) { wake_ = wake.at; }
   void show(const effect::Send& send) {
     tokens_[send.position] = send.token;
     shown_.push_back("send " + std::to_string(send.position) + " attempt " + std::to_string(send.attempt) +
-                     (send.replay ? " replay" : ""));
+                     (send.replay ? " replay" : "") +
+                     (send.letter == 0 ? "" : " of letter " + std::to_string(send.letter)));
   }
   void show(const effect::Append& append) {
     std::string line = "append mark=" + std::to_string(append.progress.mark);
@@ -269,6 +310,13 @@ class Scenario {
       }
       line += bodies_ ? " " + each.event.data : "";
     }
+    for (const RedriveOutcome& each : append.letters) {
+      line += " letter:" + std::to_string(each.letter) + "(" + std::string(to_string(each.step.verb));
+      line += each.step.verb != LetterVerb::returned
+                  ? ")"
+                  : " " + each.step.code + " " + std::to_string(each.step.attempts) + ")";
+      ending_.push_back(each.letter);
+    }
     shown_.push_back(line);
     appending_ = append.progress;
   }
@@ -281,6 +329,7 @@ class Scenario {
   void show(const effect::Reload& /*reload*/) {
     shown_.emplace_back("reload");
     appending_.reset();
+    ending_.clear();
     wake_ = kNever;
   }
   void show(const effect::Stop& /*stop*/) {
@@ -302,6 +351,9 @@ class Scenario {
   std::map<std::uint64_t, std::uint64_t> tokens_;  // by position, of the last attempt
   SubscriptionProgress saved_;
   std::optional<SubscriptionProgress> appending_;
+  std::map<std::uint64_t, Redrive> letters_;  // to be sent again, as the journal has it
+  std::vector<std::uint64_t> ending_;         // of them, once `appending_` is durable
+  std::optional<effect::FetchRedrives> asked_;
   std::vector<std::string> shown_;
 };
 

@@ -31,7 +31,13 @@ std::string_view to_string(Passage passage) noexcept {
                                                           "crashed-before",
                                                           "crashed-after",
                                                           "late-request",
-                                                          "request-twice"};
+                                                          "request-twice",
+                                                          "redriven",
+                                                          "returned",
+                                                          "returned-behind",
+                                                          "redrive-expired",
+                                                          "redrive-filtered",
+                                                          "redrive-broken"};
   return names[static_cast<std::size_t>(passage)];
 }
 

@@ -42,8 +42,14 @@ enum class Passage : std::uint8_t {
   crashed_after,   // it is durable, and nobody was told
   late_request,    // of an owner before
   request_twice,
+  redriven,         // a dead letter was sent again, and delivered
+  returned,         // ... refused, or exhausted
+  returned_behind,  // ... not sent, because one before it of its key came back
+  redrive_expired,
+  redrive_filtered,  // as it was edited
+  redrive_broken,
 };
-inline constexpr std::size_t kPassages = static_cast<std::size_t>(Passage::request_twice) + 1;
+inline constexpr std::size_t kPassages = static_cast<std::size_t>(Passage::redrive_broken) + 1;
 [[nodiscard]] std::string_view to_string(Passage passage) noexcept;
 
 struct Coverage {

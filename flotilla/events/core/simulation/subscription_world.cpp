@@ -100,7 +100,7 @@ Outcome World::run() {
   }
   heal();
   const std::size_t until = happened_ + kHealingEvents;
-  while (happened_ < until && saved_.mark < end_ && happen()) {
+  while (happened_ < until && (saved_.mark < end_ || letters_wait()) && happen()) {
   }
   if (outcome_.violation.empty()) {
     check_end();
@@ -233,6 +233,10 @@ void World::on(const PersonActs& /*acts*/) {
     }
     return;
   }
+  if (random_.below(2) == 0) {
+    redrive_some();
+    return;
+  }
   const std::uint64_t which = random_.below(8);
   operate(which < 2   ? SubscriptionVerb::pause
           : which < 5 ? SubscriptionVerb::resume
@@ -296,6 +300,9 @@ void World::check_end() {
           fact.event.key, view.unsettled, view.in_flight, view.retrying, saved_.mark));
       return;
     }
+  }
+  if (letters_wait()) {
+    violated("a dead letter is to be sent again, and nothing comes of it");
   }
   if (saved_.mark < end_ && !facts_.empty() && saved_.mark < facts_.rbegin()->first) {
     violated("E10: all is settled, and the mark stands before it");

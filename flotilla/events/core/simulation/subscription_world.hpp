@@ -12,8 +12,10 @@
 // or a dead letter, none twice; E5 no event of a key is sent before the one before is settled; E6 the mark
 // never passes an unsettled event; E7 what is sent again is the same; E10 acknowledged + dead letters +
 // expired + filtered = published. The world knows by itself what an answer of its subscriber means, and what
-// justifies a settlement: it asks nothing of the engine but its effects. Ownership: owns all of it; the
-// coverage outlives it. Threads: one.
+// justifies a settlement: it asks nothing of the engine but its effects. Dead letters are kept as letters, of
+// which people edit some and send some again: E5 holds between them and the events of their key, too, and
+// each must come to an end that the subscriber's answers justify. Ownership: owns all of it; the coverage
+// outlives it. Threads: one.
 #pragma once
 
 #include <map>
@@ -72,6 +74,11 @@ class World {
     bool unacked = false;      // it was answered 202
     Instant not_before = Instant::min();
   };
+  // A dead letter that people work with, as the journal has it.
+  struct Letter {
+    DeadLetterPtr kept;
+    Fact fact;  // since it was last sent again
+  };
   struct Owner {
     std::unique_ptr<SubscriptionEngine> engine;
     Epoch epoch = 0;
@@ -81,6 +88,7 @@ class World {
     std::uint64_t fetch = 0;
     std::size_t fetch_events = 0;
     At fetch_after = 0;
+    std::optional<effect::FetchRedrives> redrives;
     std::uint32_t life = 0;  // goes up with each Load
     std::optional<effect::Append> committing;
     bool written = false;  // `committing` is durable, or refused, and it is about to be told
@@ -90,6 +98,7 @@ class World {
     std::uint32_t life = 0;
     std::uint64_t token = 0;
     At at = 0;
+    std::uint64_t letter = 0;  // 0: of the topic
     bool arrived = false;
     bool closed = false;  // its answer or acknowledgement was told
   };
@@ -133,12 +142,16 @@ class World {
   struct LoadDue {
     Epoch epoch;
   };
+  struct RedrivesDue {
+    Epoch epoch;
+    std::uint64_t fetch;
+  };
   struct PersonActs {};
   struct ReadyDue {
     Epoch epoch;
   };
-  using Action = std::variant<Publish, FetchDue, Arrive, Deliver, AckDue, TimerDue, CommitDue, CommitKnown,
-                              LoadDue, PersonActs, ReadyDue>;
+  using Action = std::variant<Publish, FetchDue, RedrivesDue, Arrive, Deliver, AckDue, TimerDue, CommitDue,
+                              CommitKnown, LoadDue, PersonActs, ReadyDue>;
   struct Due {
     Instant at;
     std::uint64_t order = 0;
@@ -204,6 +217,20 @@ class World {
   void crash();
   void take_over(bool old_one_lives);
 
+  // subscription_world_letters.cpp
+  void carry_out(Epoch epoch, effect::FetchRedrives& fetch);
+  void on(const RedrivesDue& due);
+  void check_redrive(const Owner& owner, const effect::Send& send);
+  void check_letters_of_key(const effect::Send& send, std::string_view key);
+  void keep_letters(const effect::Append& append);
+  void end_letters(const effect::Append& append, Published& published);
+  void end_letter(const Letter& letter, const RedriveOutcome& outcome, const effect::Append& append);
+  void redrive_some();
+  void take_step(std::uint64_t id, Letter& letter, const LetterStep& step);
+  void begin_letters_anew();
+  [[nodiscard]] Fact& fact_of(const Attempt& attempt);
+  [[nodiscard]] bool letters_wait() const;
+
   WorldConfig config_;
   Coverage& coverage_;
   Random random_;
@@ -222,6 +249,8 @@ class World {
   std::map<At, Fact> facts_;
   At end_ = 0;                  // of the journal's shard
   SubscriptionProgress saved_;  // durable
+  std::map<std::uint64_t, Letter> letters_;
+  std::uint64_t next_letter_ = 1;
   std::unordered_map<std::uint64_t, Attempt> attempts_;
   std::uint64_t next_attempt_ = 1;
   std::size_t happened_ = 0;

@@ -61,6 +61,7 @@ void World::carry_out(Epoch epoch, effect::Reload& /*reload*/) {
   at.loaded = false;
   at.wake = kNever;
   at.fetch = 0;
+  at.redrives.reset();
   at.committing.reset();
   replay_from_.reset();
   schedule(std::chrono::seconds(1), LoadDue{.epoch = epoch});
@@ -76,6 +77,7 @@ void World::carry_out(Epoch epoch, effect::Stop& /*stop*/) {
   owner(epoch)->loaded = false;
   owner(epoch)->wake = kNever;
   owner(epoch)->fetch = 0;
+  owner(epoch)->redrives.reset();
 }
 
 // The nearest event before it that it has to wait for.
@@ -94,9 +96,12 @@ const World::Fact* World::before_of_key(At at) const {
 }
 
 std::size_t World::under_way() const {
-  return static_cast<std::size_t>(std::ranges::count_if(facts_, [this](const auto& each) {
-    return each.second.out || (each.second.unacked && each.second.not_before > clock_);
-  }));
+  const auto out = [this](const Fact& fact) {
+    return fact.out || (fact.unacked && fact.not_before > clock_);
+  };
+  return static_cast<std::size_t>(
+      std::ranges::count_if(facts_, [&](const auto& each) { return out(each.second); }) +
+      std::ranges::count_if(letters_, [&](const auto& each) { return out(each.second.fact); }));
 }
 
 void World::check_send(const Owner& owner, const effect::Send& send) {
@@ -116,6 +121,7 @@ void World::check_send(const Owner& owner, const effect::Send& send) {
     violated(fmt::format("E5: event {} of key {} is sent while {} is not settled", send.position,
                          fact.event.key, before->event.position));
   }
+  check_letters_of_key(send, fact.event.key);
   if (fact.out || (fact.unacked && clock_ < fact.not_before)) {
     violated(fmt::format("E5: event {} is sent beside itself", send.position));
   }
@@ -149,7 +155,8 @@ void World::carry_out(Epoch epoch, effect::Send& send) {
   Owner& at = *owner(epoch);
   const std::uint64_t id = next_attempt_++;
   Attempt& attempt = attempts_[id];
-  attempt = {.epoch = epoch, .life = at.life, .token = send.token, .at = send.position};
+  attempt = {
+      .epoch = epoch, .life = at.life, .token = send.token, .at = send.position, .letter = send.letter};
   if (epoch != epoch_) {
     // Its lease does not outlast the timeout: nothing is sent.
     schedule(some(std::chrono::milliseconds(2)),
@@ -157,12 +164,17 @@ void World::carry_out(Epoch epoch, effect::Send& send) {
                      .said = {.answer = {.head = {.kind = Kind::held_back}}, .meaning = Meaning::held}});
     return;
   }
-  check_send(at, send);
+  if (send.letter == 0) {
+    check_send(at, send);
+  } else {
+    check_redrive(at, send);
+  }
   if (!outcome_.violation.empty()) {
     return;
   }
-  note(fmt::format("send {} attempt {}{}", send.position, send.attempt, send.replay ? " replay" : ""));
-  Fact& fact = facts_.at(send.position);
+  note(fmt::format("send {} attempt {}{}{}", send.position, send.attempt, send.replay ? " replay" : "",
+                   send.letter == 0 ? "" : fmt::format(" of letter {}", send.letter)));
+  Fact& fact = fact_of(attempt);
   ++fact.spent;
   fact.out = true;
   fact.unacked = false;
@@ -197,12 +209,12 @@ void World::carry_out(Epoch epoch, effect::Send& send) {
 
 void World::on(const Arrive& arrive) {
   Attempt& attempt = attempts_.at(arrive.attempt);
-  Fact& fact = facts_.at(attempt.at);
+  Fact& fact = fact_of(attempt);
   if (attempt.epoch != epoch_) {
     coverage_.count(Passage::late_request);
   }
   // E3: what the subscriber sees first of each event of a key is in the topic's order.
-  if (policy_.order_by == OrderBy::key && !fact.event.key.empty() && !fact.seen) {
+  if (policy_.order_by == OrderBy::key && !fact.event.key.empty() && !fact.seen && attempt.letter == 0) {
     for (const auto& [at, before] : facts_) {
       if (at >= attempt.at) {
         break;
@@ -285,7 +297,7 @@ void World::on(const Deliver& deliver) {
   Said said = deliver.said;
   said.answer.token = attempt.token;
   if (attempt.epoch == epoch_ && attempt.life == at->life && !attempt.closed) {
-    Fact& fact = facts_.at(attempt.at);
+    Fact& fact = fact_of(attempt);
     attempt.closed = true;
     heard(*at, fact, said);
     note(fmt::format("answer {} {}{}", attempt.at, to_string(judge(said.answer.head).row),
@@ -328,7 +340,7 @@ void World::heard(Owner& owner, Fact& fact, const Said& said) {
 
 void World::on(const AckDue& ack) {
   Attempt& attempt = attempts_.at(ack.attempt);
-  Fact& fact = facts_.at(attempt.at);
+  Fact& fact = fact_of(attempt);
   Owner& at = current();
   if (!at.loaded) {
     return;

@@ -93,7 +93,8 @@ void World::write(const effect::Append& append) {
     }
     unsettle_after(next.mark);
   }
-  const Published published = sort(append);
+  Published published = sort(append);
+  end_letters(append, published);
   std::size_t used = 0;
   for (auto& [at, fact] : facts_) {
     if (!fact.settled && covers(at)) {
@@ -105,6 +106,7 @@ void World::write(const effect::Append& append) {
     violated("E4: something is published of an event that this batch does not settle");
   }
   check_keys(append);
+  keep_letters(append);
   note(fmt::format("durable mark {} and {} beyond{}{}", next.mark, next.settled.size(),
                    next.pause.reason == PauseReason::none ? "" : ", paused",
                    next.held_keys.empty() ? "" : fmt::format(", {} keys held", next.held_keys.size())));
@@ -210,6 +212,7 @@ void World::unsettle_after(At from) {
     fact.unacked = false;
     fact.not_before = Instant::min();
   }
+  begin_letters_anew();
 }
 
 // The owner dies; what it was about to commit is lost, or is durable and nobody was told.
@@ -272,6 +275,7 @@ void World::on(const LoadDue& load) {
       fact.said_no = false;
     }
   }
+  begin_letters_anew();
   feed(*at, input::Load{.progress = saved_});
 }
 

@@ -1,0 +1,14 @@
+#include "flotilla/app/record_types.hpp"
+
+#include "flotilla/events/core/dead_letter_item.hpp"
+#include "flotilla/saga/core/saga_batch.hpp"
+
+namespace flotilla::app {
+
+journal::Vocabulary record_types() {
+  journal::Vocabulary all = saga::saga_vocabulary();
+  all.add(events::letter_record_types());
+  return all;
+}
+
+}  // namespace flotilla::app
