@@ -372,6 +372,28 @@ TEST_F(SharedRunnerTest, ALoserThatDoesNotKnowWritesAndSendsNothing) {
   EXPECT_EQ(epochs("POST /shipments")[0], epochs("POST /charges")[1]);
 }
 
+// Its lease ran out while it was stopped, say, and it does not know yet: what it remembers is of before.
+TEST_F(SharedRunnerTest, ALoserThatDoesNotKnowShowsWhatTheJournalHas) {
+  const Instant until = net::monotonic_now() + 300ms;
+  a->journal.take_all(until);
+  owners({a.get(), a.get(), a.get(), a.get()});
+  a->open(definitions, 1);
+  b->open(definitions, 2);
+  const SagaId saga = started(*a, "asks", "k");
+  const SagaId undone = started(*a, "asks", "l");
+  while (net::monotonic_now() <= until) {
+    std::this_thread::sleep_for(5ms);
+  }
+  b->journal.take_all();
+  for (const auto end = net::monotonic_now() + kPatience; !b->signal(saga, "go") || !b->cancel(undone);) {
+    ASSERT_LT(net::monotonic_now(), end);
+  }
+  wait_for_state(*b, saga, "completed");
+  wait_for_state(*b, undone, "compensated");
+  EXPECT_EQ(a->show(saga)->state, "completed");
+  EXPECT_EQ(a->show(undone)->state, "compensated");
+}
+
 TEST_F(SharedRunnerTest, SendsOnlyWhileTheLeaseOutlastsTheAttempt) {
   a->journal.take_all(net::monotonic_now() + 4900ms);  // the attempts may take 5
   owners({a.get(), a.get(), a.get(), a.get()});

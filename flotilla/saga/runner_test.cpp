@@ -228,6 +228,21 @@ TEST_F(RunnerTest, OneHolderAtATime) {
   EXPECT_GT(seq(second->saga.id), seq(first->saga.id));
 }
 
+// Its own saga holds the lock: that is no reason to refuse it.
+TEST_F(RunnerTest, ARepeatedKeyFindsTheFirstAlsoWhereALockIsHeld) {
+  open({built(std::move(order().lock("order:{.input.id}").reject_if_locked()))});
+  services.when("POST /charges", always(503));
+  const auto first = start("k1", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(first) << first.error().detail;
+  const auto again = start("k1", R"({"id":7,"total":1})", 0s);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_TRUE(again->existing);
+  EXPECT_EQ(again->saga.id, first->saga.id);
+  EXPECT_EQ(start("k1", R"({"id":7,"total":2})", 0s).error().reason, Reason::key_reused);
+  EXPECT_EQ(start("k2", R"({"id":7,"total":1})", 0s).error().status, 423);
+  EXPECT_EQ(start("", R"({"id":7,"total":1})", 0s).error().status, 423);
+}
+
 TEST_F(RunnerTest, CancelsSignalsAndListens) {
   open({built(
       std::move(SagaBuilder("ask")

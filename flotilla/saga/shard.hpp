@@ -147,6 +147,7 @@ class Shard {
   void appended(const effect::Append& append, const SagaBatch& batch, const journal::Appended& done);
   [[nodiscard]] net::Task<input::AppendFailed> failure_of(const effect::Append& append,
                                                           const journal::AppendError& error);
+  [[nodiscard]] net::Task<input::AppendFailed> refused_by_lock(const effect::Append& append);
   void release_locks(SagaId saga);
   [[nodiscard]] net::Task<> fetch(SagaId saga, Duration pause);
   void settle(SagaId saga, std::optional<LoadedSaga> loaded);

@@ -43,8 +43,10 @@ net::Task<> Shard::append(effect::Append append) {
       hand_over(false);
     } else if (commons_.locks.claim(saga, append.locks, append.if_held == Locks::IfHeld::reject, hand_over) ==
                SharedLocks::Claimed::refused) {
+      const input::AppendFailed failed = co_await refused_by_lock(append);
       --appending_;
-      feed(input::AppendFailed{.saga = saga, .why = Why::locked});
+      idle_.set();
+      feed(failed);
       co_return;
     }
     const journal::AppendResult result = co_await reply;
@@ -119,6 +121,24 @@ net::Task<input::AppendFailed> Shard::failure_of(const effect::Append& append,
   log::warning("saga {} ({}): the journal did not take {} records: {}", append.saga.text(), append.name,
                append.records.size(), describe(error));
   co_return failed;
+}
+
+// The lock may be that of the saga which the key has started: whoever repeats a start is told of it.
+net::Task<input::AppendFailed> Shard::refused_by_lock(const effect::Append& append) {
+  if (!append.claim_key.empty()) {
+    const std::string scope = key_scope(append.name, append.claim_key);
+    const auto holder = co_await commons_.store.journal().find(scope, append.claim_key);
+    if (!holder) {
+      co_return input::AppendFailed{.saga = append.saga, .why = Why::unavailable};
+    }
+    const bool open =
+        *holder && ((*holder)->expires.value() == 0 || (*holder)->expires.value() > append.time);
+    if (open) {
+      co_return co_await failure_of(
+          append, journal::KeyTaken{.scope = scope, .key = append.claim_key, .holder = **holder});
+    }
+  }
+  co_return input::AppendFailed{.saga = append.saga, .why = Why::locked};
 }
 
 void Shard::release_locks(SagaId saga) {

@@ -98,6 +98,12 @@ net::Task<Asked<What>> Shard::ask(SagaId saga, Input input) {
   if (!*asking.reply) {
     co_return std::unexpected(asking.reply->error());
   }
+  // What needed no record goes by what this process remembers: it may be the loser's, who does not know yet.
+  if ((*asking.reply)->what != What::accepted && !lease_outlasts(Duration::zero())) {
+    co_return std::unexpected(SagaProblem{.reason = Reason::store_unavailable,
+                                          .detail = "the saga's shard has left this process: ask again",
+                                          .retry_after = std::chrono::seconds(1)});
+  }
   if (auto problem = problem_of(**asking.reply, commons_.store.journal())) {
     co_return std::unexpected(*std::move(problem));
   }
@@ -105,7 +111,7 @@ net::Task<Asked<What>> Shard::ask(SagaId saga, Input input) {
 }
 
 net::Task<Asked<SeenSaga>> Shard::look(SagaId saga, bool timeline) {
-  if (!timeline) {
+  if (!timeline && lease_outlasts(Duration::zero())) {  // else another process may have gone on with it
     if (const SagaState* const state = engine_.state(saga)) {
       SeenSaga seen{.state = *state, .admitted = engine_.admitted(saga), .timeline = {}};
       for (const Run& run : engine_.life(saga)->runs) {
