@@ -26,8 +26,12 @@ enum class EngineFault : std::uint8_t {
   conflict_is_undone,     // a 409 to an undo sent before is taken for "undone already"
   show_before_durable,    // a reader is shown what is under way to the journal
   epoch_in_seq,           // Saga-Seq depends on the owner
+  // No record shows these, only what clients are told.
+  answer_before_durable,  // signals and cancellings are answered while their records are under way
+  refuse_and_do,          // a cancelling is refused, and yet carried out
+  forget_duplicates,      // a signal that came before is answered as if it were new
 };
-inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::epoch_in_seq) + 1;
+inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::forget_duplicates) + 1;
 
 struct EngineFaults {
   EngineFault planted = EngineFault::none;

@@ -29,7 +29,8 @@ void Engine::handle(Life& life, input::LockGranted& /*in*/) {
 void Engine::handle(Life& life, input::Signal& in) {
   const SagaState& state = life.state;
   if (std::ranges::count(state.signals_seen, in.id) != 0 && !config_.faults.has(EngineFault::signal_twice)) {
-    reply(in.waiter, state.id, What::duplicate);
+    reply(in.waiter, state.id,
+          config_.faults.has(EngineFault::forget_duplicates) ? What::accepted : What::duplicate);
     return;
   }
   if (is_terminal(state.phase) || state.phase == Phase::compensating) {
@@ -52,7 +53,9 @@ void Engine::handle(Life& life, input::Signal& in) {
   }
   Plan taken = plan(life);
   taken.add(record::Signal{.id = in.id, .name = in.name, .payload = std::move(payload)});
-  if (in.waiter != 0) {
+  if (config_.faults.has(EngineFault::answer_before_durable)) {
+    reply(in.waiter, state.id, What::accepted);
+  } else if (in.waiter != 0) {
     taken.after.emplace_back(effect::Reply{.waiter = in.waiter, .saga = state.id, .what = What::accepted});
   }
   commit(life, std::move(taken));
@@ -61,7 +64,12 @@ void Engine::handle(Life& life, input::Signal& in) {
 void Engine::handle(Life& life, input::Cancel& in) {
   const SagaState& state = life.state;
   const auto accept = [&](Plan& plan, What what) {
-    if (in.waiter != 0) {
+    if (config_.faults.has(EngineFault::refuse_and_do)) {
+      what = What::conflict;
+    }
+    if (config_.faults.has(EngineFault::answer_before_durable)) {
+      reply(in.waiter, state.id, what);
+    } else if (in.waiter != 0) {
       plan.after.emplace_back(effect::Reply{.waiter = in.waiter, .saga = state.id, .what = what});
     }
   };

@@ -70,6 +70,9 @@ std::vector<std::string> Coverage::missing() const {
       names.push_back("crash after " + name);
     }
   }
+  if (histories == 0 || undecided > 0) {
+    names.emplace_back("an order of every history");
+  }
   return names;
 }
 

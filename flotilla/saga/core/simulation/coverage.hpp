@@ -97,6 +97,8 @@ struct Coverage {
   std::uint64_t events = 0;
   std::uint64_t sagas = 0;
   std::uint64_t crashed = 0;
+  std::uint64_t histories = 0;               // of which an order was looked for
+  std::uint64_t undecided = 0;               // and not found before the search gave up
   std::map<std::string, SagaTally> tallies;  // by the definition's name
   Findings findings;
 

@@ -24,6 +24,7 @@
 #include "flotilla/saga/core/lock_table.hpp"
 #include "flotilla/saga/core/simulation/catalogue.hpp"
 #include "flotilla/saga/core/simulation/coverage.hpp"
+#include "flotilla/saga/core/simulation/history.hpp"
 #include "flotilla/saga/core/simulation/ledger.hpp"
 #include "flotilla/saga/core/simulation/oracle.hpp"
 
@@ -199,6 +200,12 @@ class World {
   void on(Granted& granted);
   void on(ClockJump& jump);
 
+  // world_history.cpp
+  [[nodiscard]] std::size_t ask(Asking asking, SagaId saga, std::string key, std::string text);
+  void tell(std::size_t asked, Told told, SagaId saga);
+  void look(SagaId saga, bool at_the_end);
+  void check_orders();
+
   // world_check.cpp
   void heal();
   void check_end();
@@ -248,12 +255,21 @@ class World {
     std::string input;
     char what = 's';
     SagaId saga;
+    std::size_t recorded = 0;
+  };
+  // One request of a client; a start's saga is none until it is told.
+  struct Recorded {
+    Exchange exchange;
+    SagaId saga;
+    std::string key;
   };
   std::unordered_map<Waiter, Asked> waiters_;
   std::unordered_map<std::string, std::pair<SagaId, std::string>> acknowledged_;  // key -> saga, input
   std::unordered_map<SagaId, std::uint64_t> read_;  // seq that a reader has seen
   Waiter next_waiter_ = 1;
   std::uint64_t next_signal_ = 1;
+  std::vector<Recorded> recorded_;
+  std::uint64_t recorded_instant_ = 1;
   std::set<std::tuple<Finding::Kind, SagaId, StepIndex>> found_;
   std::size_t happened_ = 0;
   bool healing_ = false;

@@ -33,7 +33,9 @@ void World::check_end() {
     }
     check_effects(saga, stream);  // what came late may have changed them
     check_nesting(saga, stream);
+    look(saga, true);
   }
+  check_orders();
   // One more input, so that the engine has let go of what ended last.
   if (current().engine->size() > 0) {
     std::size_t real = 0;

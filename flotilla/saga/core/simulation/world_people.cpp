@@ -32,7 +32,9 @@ void World::submit() {
                       .definition = definition->name,
                       .input = json::write(input),
                       .what = 's',
-                      .saga = {}};
+                      .saga = {},
+                      .recorded = ask(Asking::start, {}, key.empty() ? "" : definition->name + "\n" + key,
+                                      json::write(input))};
   feed(epoch_, input::Submit{.waiter = waiter,
                              .definition = definition,
                              .input = input,
@@ -91,17 +93,18 @@ void World::on(ClientActs& /*acts*/) {
   };
   const std::string signal = some_signal(saga);
   if (!signal.empty() && chance(odds_.signal)) {
-    waiters_[waiter] = {.what = 'g', .saga = saga};
     note("a signal comes: " + signal, saga);
     const std::uint64_t number = random_.below(4) == 0 ? next_signal_ : ++next_signal_;
+    std::string id = fmt::format("{}#{}", number, saga.low % 10);
+    waiters_[waiter] = {.what = 'g', .saga = saga, .recorded = ask(Asking::signal, saga, {}, id)};
     visit();
     feed(epoch_, input::Signal{.saga = saga,
                                .waiter = waiter,
-                               .id = fmt::format("{}#{}", number, saga.low % 10),
+                               .id = std::move(id),
                                .name = signal,
                                .payload = payload_of(saga, signal)});
   } else if (chance(odds_.cancel)) {
-    waiters_[waiter] = {.what = 'c', .saga = saga};
+    waiters_[waiter] = {.what = 'c', .saga = saga, .recorded = ask(Asking::cancel, saga, {}, {})};
     note("a client cancels", saga);
     visit();
     feed(epoch_, input::Cancel{.saga = saga, .waiter = waiter, .who = "client", .why = "changed my mind"});
@@ -121,6 +124,7 @@ void World::read_one() {
     violated("I16: a reader sees less than before", saga);
   }
   before = seen;
+  look(saga, false);
 }
 
 void World::on_reply(const effect::Reply& reply) {
@@ -131,6 +135,11 @@ void World::on_reply(const effect::Reply& reply) {
   }
   const Asked asked = found->second;
   waiters_.erase(found);
+  tell(asked.recorded,
+       told_by(reply.what, asked.what == 's'   ? Asking::start
+                           : asked.what == 'c' ? Asking::cancel
+                                               : Asking::signal),
+       reply.saga);
   if (asked.what == 'c') {
     if (reply.what == What::conflict) {
       coverage_.count(Transition::s12);
