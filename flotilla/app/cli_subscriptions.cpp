@@ -14,11 +14,11 @@
 namespace flotilla::app {
 namespace {
 
-constexpr std::array kColumns{Column{"NAME", "name"},           Column{"TOPIC", "topic"},
-                              Column{"STATE", "state"},         Column{"POSITION", "position"},
-                              Column{"UNSETTLED", "unsettled"}, Column{"IN FLIGHT", "in_flight"},
-                              Column{"RETRYING", "retrying"},   Column{"OLDEST", "oldest"},
-                              Column{"HELD KEYS", "held_keys"}, Column{"DEAD LETTER", "dead_letter"}};
+constexpr std::array kColumns{
+    Column{"NAME", "name"},           Column{"SOURCE", "source"},          Column{"TOPIC", "topic"},
+    Column{"STATE", "state"},         Column{"POSITION", "position"},      Column{"UNSETTLED", "unsettled"},
+    Column{"IN FLIGHT", "in_flight"}, Column{"RETRYING", "retrying"},      Column{"OLDEST", "oldest"},
+    Column{"HELD KEYS", "held_keys"}, Column{"DEAD LETTER", "dead_letter"}};
 constexpr std::array kLetterColumns{Column{"ID", "id"},         Column{"STATE", "state"},
                                     Column{"EVENT", "event"},   Column{"KEY", "key"},
                                     Column{"TYPE", "type"},     Column{"REASON", "reason"},
@@ -82,6 +82,10 @@ int run_order(const ClientOptions& options, const SubscriptionOrder& order) {
     }
   }
   out.end();
+  if (order.verb == "forget") {
+    return post(options, path_of(order.name) + "/forget", std::move(body),
+                [](const json::Value&) { return std::string("it is being forgotten\n"); });
+  }
   return post(options, path_of(order.name) + "/" + order.verb, std::move(body), &subscription_table);
 }
 
@@ -164,7 +168,7 @@ int run_letters(const ClientOptions& options, const DeadLetterOrder& order) {
 }
 
 // Throws what the command line answers with 2.
-void check_order(const SubscriptionOrder& order) {
+void check_order(SubscriptionOrder& order) {
   const bool list = order.verb == "list";
   if (list != order.name.empty()) {
     misuse("NAME", list ? "list takes no name" : order.verb + " needs a subscription's name");
@@ -174,6 +178,13 @@ void check_order(const SubscriptionOrder& order) {
   }
   if ((order.verb == "release") == order.key.empty()) {
     misuse("--key", "belongs to release, which needs it");
+  }
+  if (const char* const user = std::getenv("USER");
+      order.verb == "forget" && order.who.empty() && user != nullptr) {
+    order.who = user;
+  }
+  if (order.verb == "forget" && (order.who.empty() || order.why.empty())) {
+    misuse(order.who.empty() ? "--who" : "--why", "who has a subscription forgotten, and why, is kept");
   }
 }
 
@@ -235,8 +246,8 @@ void add_letter_options(CLI::App& verb, DeadLetterOrder& order) {
 void add_subscription_options(CLI::App& verb, SubscriptionCommand& command, const ClientOptions& options,
                               std::function<int()>& run) {
   SubscriptionOrder& order = command.order;
-  verb.add_option("ACTION", order.verb, "list, show, pause, resume, replay or release")
-      ->check(CLI::IsMember({"list", "show", "pause", "resume", "replay", "release"}));
+  verb.add_option("ACTION", order.verb, "list, show, pause, resume, replay, release or forget")
+      ->check(CLI::IsMember({"list", "show", "pause", "resume", "replay", "release", "forget"}));
   verb.add_option("NAME", order.name, "which one; for every action but list");
   verb.add_option("--from", order.from, "replay: what comes after this position is sent again; 0: all");
   verb.add_option("--key", order.key, "release: the key that is held back");

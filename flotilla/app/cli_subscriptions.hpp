@@ -11,7 +11,7 @@
 
 #include "flotilla/app/cli_ask.hpp"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's
 class App;
 }  // namespace CLI
 
@@ -19,7 +19,7 @@ namespace flotilla::app {
 
 // What a person asks of a subscription; what is empty is not sent.
 struct SubscriptionOrder {
-  std::string verb = "list";  // list, show, pause, resume, replay, release
+  std::string verb = "list";  // list, show, pause, resume, replay, release, forget
   std::string name;
   std::string from;  // of replay
   std::string key;   // of release

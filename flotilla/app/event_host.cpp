@@ -1,6 +1,10 @@
 #include "flotilla/app/event_host.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "flotilla/base/log.hpp"
+#include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/journal/reply.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/net/event.hpp"
@@ -8,8 +12,9 @@
 namespace flotilla::app {
 namespace {
 
-constexpr Duration kCountEvery = std::chrono::seconds(5);
-constexpr int kForgetEvery = 12;  // countings
+constexpr Duration kLook = std::chrono::seconds(1);
+constexpr int kCountEvery = 5;    // looks
+constexpr int kForgetEvery = 60;  // looks
 
 }  // namespace
 
@@ -22,11 +27,13 @@ EventHost::EventHost(journal::Journal& journal, const std::vector<events::TopicP
       operator_api_(topics_, journal),
       subscriptions_(journal, seed),
       dead_letters_(journal, subscriptions_),
-      subscription_api_(subscriptions_, dead_letters_) {
+      declared_(journal, subscriptions_),
+      subscription_api_(subscriptions_, dead_letters_, declared_) {
   replace_topics(topics);
 }
 
 void EventHost::replace_topics(const std::vector<events::TopicPtr>& topics) {
+  file_topics_ = topics;
   topics_.replace(topics);
   for (const events::TopicPtr& topic : topics) {
     journal_.set_retention(journal::RecordClass::topic, topic->name,
@@ -44,13 +51,72 @@ void EventHost::collect(telemetry::MetricsPage& page) const {
 }
 
 net::Task<> EventHost::tend_forever(net::Loop& loop) {
-  for (int countings = 0;;) {
-    co_await net::sleep_for(loop, kCountEvery);
-    co_await sweep_dead_letters();
-    if (++countings % kForgetEvery == 0) {
+  for (int looks = 1;; ++looks) {
+    co_await net::sleep_for(loop, kLook);
+    co_await tend_declared();
+    if (looks % kCountEvery == 0) {
+      co_await sweep_dead_letters();
+    }
+    if (looks % kForgetEvery == 0) {
       co_await forget_periods();
     }
   }
+}
+
+net::Task<> EventHost::tend_declared() {
+  const auto tended = co_await declared_.tend();
+  std::string trouble = tended ? std::string() : tended.error().message;
+  if (!trouble.empty() && trouble != declared_trouble_) {
+    log::error("what is declared or forgotten of subscriptions is not followed for now: {}", trouble);
+  }
+  declared_trouble_ = std::move(trouble);
+}
+
+Result<> EventHost::start_subscriptions(const std::vector<events::SubscriptionPtr>& file,
+                                        std::vector<events::DeliveryHost> hosts,
+                                        std::function<bool(const ServiceName&)> has_service) {
+  file_subscriptions_ = file;
+  declared_.set({.has_service = std::move(has_service),
+                 .in_file = [this](const std::string& name) { return in_file(name); },
+                 .file_count = [this] { return file_subscriptions_.size(); },
+                 .changed = [this] { subscriptions_.replace(merge()); }});
+  if (auto loaded = declared_.load(); !loaded) {
+    return loaded;
+  }
+  subscriptions_.start(merge(), std::move(hosts));
+  return {};
+}
+
+void EventHost::replace_subscriptions(const std::vector<events::SubscriptionPtr>& file) {
+  file_subscriptions_ = file;
+  subscriptions_.replace(merge());
+}
+
+bool EventHost::in_file(const std::string& name) const {
+  return std::ranges::any_of(file_subscriptions_,
+                             [&](const auto& each) { return each->policy.name == name; });
+}
+
+std::vector<events::SubscriptionPtr> EventHost::merge() {
+  std::vector<events::SubscriptionPtr> all = file_subscriptions_;
+  std::vector<events::TopicPtr> topics = file_topics_;  // the first of a name is the one
+  for (const events::SubscriptionPtr& each : declared_.all()) {
+    const events::SubscriptionPolicy& policy = each->policy;
+    if (in_file(policy.name)) {
+      log::warning("subscription {}: the file's runs, and the one that was declared at run time rests",
+                   policy.name);
+      continue;
+    }
+    all.push_back(each);
+    for (const std::string& topic :
+         {policy.topic, policy.dead_letter, policy.on_success, policy.on_failure}) {
+      if (!topic.empty()) {
+        topics.push_back(events::default_topic(topic));
+      }
+    }
+  }
+  topics_.replace(topics);
+  return all;
 }
 
 net::Task<> EventHost::sweep_dead_letters() {

@@ -1,15 +1,19 @@
-// Topics in the running program: over the journal that SagaHost opened, their doors and their upkeep.
+// Topics and subscriptions in the running program: over the journal that SagaHost opened, their doors and
+// their upkeep.
 //
 // For: platform.hpp. Ownership: owns what it is made of; the journal outlives it. Threads: the control
 // thread. Limits: those of events/api.hpp.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flotilla/events/api.hpp"
 #include "flotilla/events/dead_letters.hpp"
+#include "flotilla/events/declared_subscriptions.hpp"
 #include "flotilla/events/operator_api.hpp"
 #include "flotilla/events/subscription_api.hpp"
 #include "flotilla/events/subscription_runner.hpp"
@@ -28,7 +32,13 @@ class EventHost {
 
   [[nodiscard]] events::Api& api() noexcept { return api_; }
   [[nodiscard]] events::OperatorApi& operator_api() noexcept { return operator_api_; }
-  // They run once it was started, until this is destroyed, while the workers' loops still run.
+  // Runs those of the file and those that were declared at run time, until this is destroyed, while the
+  // workers' loops still run. Blocks. Errors: those of the journal.
+  [[nodiscard]] Result<> start_subscriptions(const std::vector<events::SubscriptionPtr>& file,
+                                             std::vector<events::DeliveryHost> hosts,
+                                             std::function<bool(const ServiceName&)> has_service);
+  // Those of the file, from now on.
+  void replace_subscriptions(const std::vector<events::SubscriptionPtr>& file);
   [[nodiscard]] events::SubscriptionRunner& subscriptions() noexcept { return subscriptions_; }
   [[nodiscard]] events::SubscriptionApi& subscription_api() noexcept { return subscription_api_; }
   void collect(telemetry::MetricsPage& page) const;
@@ -37,6 +47,10 @@ class EventHost {
 
  private:
   [[nodiscard]] net::Task<> sweep_dead_letters();
+  [[nodiscard]] net::Task<> tend_declared();
+  [[nodiscard]] bool in_file(const std::string& name) const;
+  // Of both kinds, with the topics that they name.
+  [[nodiscard]] std::vector<events::SubscriptionPtr> merge();
   [[nodiscard]] net::Task<> forget_periods();
 
   journal::Journal& journal_;
@@ -48,9 +62,13 @@ class EventHost {
   events::OperatorApi operator_api_;
   events::SubscriptionRunner subscriptions_;
   events::DeadLetters dead_letters_;
+  events::DeclaredSubscriptions declared_;
   events::SubscriptionApi subscription_api_;
   std::uint64_t forgotten_ = 0;  // events
   std::string trouble_;          // with dead letters, that was logged last
+  std::string declared_trouble_;
+  std::vector<events::TopicPtr> file_topics_;
+  std::vector<events::SubscriptionPtr> file_subscriptions_;
 };
 
 }  // namespace flotilla::app

@@ -196,7 +196,9 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     for (const auto& worker : workers_) {
       hosts.push_back(worker->delivery_host());
     }
-    events_->subscriptions().start(runtime->file.subscriptions, std::move(hosts));
+    return events_->start_subscriptions(
+        runtime->file.subscriptions, std::move(hosts),
+        [this](const ServiceName& service) { return runtime_->service(service) != nullptr; });
   }
   return {};
 }
@@ -488,7 +490,7 @@ Result<> Platform::reload() {
     worker->commit(*runtime);
   }
   if (events_) {
-    events_->subscriptions().replace((*runtime)->file.subscriptions);
+    events_->replace_subscriptions((*runtime)->file.subscriptions);
   }
   runtime_ = std::move(*runtime);
   follow_instances();

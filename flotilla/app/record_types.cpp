@@ -1,6 +1,7 @@
 #include "flotilla/app/record_types.hpp"
 
 #include "flotilla/events/core/dead_letter_item.hpp"
+#include "flotilla/events/core/declaration.hpp"
 #include "flotilla/saga/core/saga_batch.hpp"
 
 namespace flotilla::app {
@@ -8,6 +9,7 @@ namespace flotilla::app {
 journal::Vocabulary record_types() {
   journal::Vocabulary all = saga::saga_vocabulary();
   all.add(events::letter_record_types());
+  all.add(events::declaration_record_types());
   return all;
 }
 

@@ -14,6 +14,7 @@
 #include "flotilla/events/answers.hpp"
 #include "flotilla/events/core/cloud_event.hpp"
 #include "flotilla/events/core/event_json.hpp"
+#include "flotilla/events/who_why.hpp"
 #include "flotilla/http/core/uri.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/json/writer.hpp"
@@ -26,51 +27,9 @@ constexpr std::array<std::pair<std::string_view, LetterVerb>, 3> kVerbs{
 
 std::string time_of(std::int64_t millis) { return iso_time({millis * 1'000'000}); }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
-
-Asked<std::string> take_text(const json::Value& body, std::string_view member, std::size_t most,
-                             bool required) {
-  const json::Value* const value = body.find(member);
-  if (value == nullptr && !required) {
-    return std::string();
-  }
-  if (value == nullptr) {
-    return refuse(Reason::invalid,
-                  fmt::format("\"{}\" is missing: a dead letter keeps who did what to it, and why", member));
-  }
-  if (!value->is_string() || value->as_string().empty() || value->as_string().size() > most ||
-      std::ranges::any_of(value->as_string(), is_control)) {
-    return refuse(
-        Reason::invalid,
-        fmt::format("{}: expected a text of 1 to {} bytes without control characters", member, most));
-  }
-  return std::string(value->as_string());
-}
-
-Asked<json::Value> read_body(std::string_view text, std::initializer_list<std::string_view> known) {
-  auto body = json::parse(text);
-  if (!body) {
-    return refuse(Reason::malformed, "the body is not JSON: " + body.error().message);
-  }
-  if (!body->is_object()) {
-    return refuse(Reason::invalid, "the body is no object; expected {\"who\": ..., \"why\": ...}");
-  }
-  const std::vector<std::string_view> names(known);
-  for (const json::Member& member : body->members()) {
-    if (std::ranges::find(names, member.key()) == names.end()) {
-      const auto hint = nearest(member.key(), names);
-      return refuse(Reason::invalid, hint ? fmt::format("unknown member \"{}\"; did you mean \"{}\"?",
-                                                        member.key().substr(0, 64), *hint)
-                                          : fmt::format("unknown member \"{}\"; known are {}",
-                                                        member.key().substr(0, 64), fmt::join(names, ", ")));
-    }
-  }
-  return *std::move(body);
-}
-
 Asked<LetterStep> read_step(const json::Value& body, LetterVerb verb) {
-  auto who = take_text(body, "who", DeadLetterApi::kMaxWho, true);
-  auto why = take_text(body, "why", DeadLetterApi::kMaxWhy, true);
+  auto who = take_text(body, "who", kMaxWho, true);
+  auto why = take_text(body, "why", kMaxWhy, true);
   if (!who || !why) {
     return std::unexpected(!who ? who.error() : why.error());
   }
@@ -220,8 +179,8 @@ net::Task<http::Response> DeadLetterApi::show(std::string name, std::string id) 
 
 net::Task<http::Response> DeadLetterApi::take(std::string name, std::string id, LetterVerb verb,
                                               std::string text, net::SocketAddress peer) {
-  const auto body =
-      verb == LetterVerb::edit ? read_body(text, {"who", "why", "data"}) : read_body(text, {"who", "why"});
+  const auto body = verb == LetterVerb::edit ? read_members(text, {"who", "why", "data"})
+                                             : read_members(text, {"who", "why"});
   auto step = body ? read_step(*body, verb) : Asked<LetterStep>(std::unexpected(body.error()));
   if (!step) {
     co_return refusal_answer(step.error());
@@ -247,7 +206,7 @@ net::Task<http::Response> DeadLetterApi::take(std::string name, std::string id, 
 
 net::Task<http::Response> DeadLetterApi::take_all(std::string name, LetterVerb verb, std::string text,
                                                   net::SocketAddress peer) {
-  const auto body = read_body(text, {"who", "why", "key", "reason", "code", "after", "limit"});
+  const auto body = read_members(text, {"who", "why", "key", "reason", "code", "after", "limit"});
   auto step = body ? read_step(*body, verb) : Asked<LetterStep>(std::unexpected(body.error()));
   if (!step) {
     co_return refusal_answer(step.error());
@@ -295,11 +254,9 @@ net::Task<http::Response> DeadLetterApi::handle(http::ApiPath path, http::Reques
       co_return http::method_response("POST");
     }
     if (*verb == LetterVerb::replay && !runner_.knows(segments[0])) {
-      co_return refusal_answer(
-          {.reason = Reason::not_found,
-           .detail = fmt::format("no subscription '{}' runs that could send it: it is in "
-                                 "the file no more, or never was",
-                                 segments[0].substr(0, 64))});
+      co_return refusal_answer({.reason = Reason::not_found,
+                                .detail = fmt::format("there is no subscription '{}' that could send it",
+                                                      segments[0].substr(0, 64))});
     }
     if (bulk) {
       co_return co_await take_all(segments[0], *verb, std::move(request.body), peer);

@@ -12,7 +12,7 @@
 //
 // A verb is durable, with who and why, before its answer: the letter as it is then. Every verb is logged with
 // the address it came from. The admin port's guard stands before it. Ownership: borrows all it is given.
-// Threads: one loop's. Limits: those of dead_letters.hpp; kMaxWho and kMaxWhy bytes.
+// Threads: one loop's. Limits: those of dead_letters.hpp and who_why.hpp.
 #pragma once
 
 #include <string>
@@ -29,8 +29,6 @@ namespace flotilla::events {
 class DeadLetterApi {
  public:
   static constexpr std::string_view kSegment = "dead-letters";
-  static constexpr std::size_t kMaxWho = 128;
-  static constexpr std::size_t kMaxWhy = 1024;
 
   DeadLetterApi(DeadLetters& letters, SubscriptionRunner& runner) noexcept
       : letters_(letters), runner_(runner) {}

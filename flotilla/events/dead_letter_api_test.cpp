@@ -229,6 +229,23 @@ TEST(DeadLetterApi, ASubscriptionThatIsGoneCanBeClearedAway) {
   });
 }
 
+TEST(DeadLetterApi, OneThatNobodySendsAnyMoreCanBeDropped) {
+  Refusing world;
+  world.run([&]() -> net::Task<> {
+    world.start(kCharge);
+    co_await world.publish("a", R"({"bad":1})");
+    const std::string at = "charge/dead-letters/" + id_of((co_await world.letters_when(1))[0]);
+    EXPECT_EQ((co_await world.operate("charge/pause")).status, 200);
+    EXPECT_EQ((co_await world.operate(at + "/replay", kAnn)).status, 200);
+    EXPECT_EQ((co_await world.operate(at + "/drop", kAnn)).status, 409);
+    world.runner->replace({});
+    co_await world.until([&] { return !world.runner->is_running("charge"); });
+    EXPECT_EQ((co_await world.operate(at + "/edit", R"({"who":"ann","why":"x","data":1})")).status, 409);
+    EXPECT_EQ((co_await world.operate(at + "/drop", kAnn)).status, 200);
+    world.runner->stop();
+  });
+}
+
 TEST(DeadLetterApi, AnotherProcessHasTheShard) {
   Refusing world;
   world.run([&]() -> net::Task<> {

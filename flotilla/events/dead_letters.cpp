@@ -139,7 +139,10 @@ net::Task<Asked<DeadLetterPtr>> DeadLetters::take(std::string subscription, std:
   if (!letter) {
     co_return letter;
   }
-  if (std::string why_not = objection(**letter, step.verb); !why_not.empty()) {
+  // Nobody sends it while its subscription does not run.
+  const bool stranded = (*letter)->state == LetterState::replaying && !runner_.is_running(subscription);
+  const bool may = stranded && step.verb == LetterVerb::drop;
+  if (std::string why_not = objection(**letter, step.verb); !why_not.empty() && !may) {
     co_return refuse(Reason::conflict, std::move(why_not));
   }
   const std::uint32_t shard = journal::shard_of(*stream, journal_.shards());

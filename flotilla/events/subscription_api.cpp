@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/iso_time.hpp"
+#include "flotilla/base/log.hpp"
+#include "flotilla/events/forward.hpp"
+#include "flotilla/events/who_why.hpp"
 #include "flotilla/http/core/api_answer.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/json/writer.hpp"
@@ -84,6 +87,7 @@ json::Value to_json(const SubscriptionReport& report) {
   json::Value out = json::Value::object({{"name", policy.name},
                                          {"topic", policy.topic},
                                          {"deliver", report.subscription->deliver->text()},
+                                         {"source", report.subscription->declared ? "api" : "file"},
                                          {"order_by", to_string(policy.order_by)},
                                          {"state", report.state},
                                          {"position", report.position},
@@ -136,11 +140,15 @@ net::Task<http::Response> SubscriptionApi::handle_operator(http::Request request
     co_return no_such_path(kOperatorPrefix);
   }
   if (path->segments.size() == 2) {
+    if (path->segments[1] == "forget" && request.method == "POST") {
+      co_return co_await forget(path->segments[0], std::move(request.body), peer);
+    }
     const auto* const verb = std::ranges::find(kVerbs, path->segments[1]);
     if (verb == kVerbs.end()) {
       co_return refused({.reason = Reason::not_found,
-                         .detail = "the verbs of a subscription are pause, resume, replay and release; its "
-                                   "dead letters are at .../dead-letters"});
+                         .detail =
+                             "the verbs of a subscription are pause, resume, replay, release and forget; its "
+                             "dead letters are at .../dead-letters"});
     }
     if (request.method != "POST") {
       co_return http::method_response("POST");
@@ -162,15 +170,56 @@ net::Task<http::Response> SubscriptionApi::handle_operator(http::Request request
   co_return http::json_response(json::write(json::Value::object({{"items", items}, {"next", nullptr}})));
 }
 
-net::Task<http::Response> SubscriptionApi::handle(http::Request request, net::SocketAddress /*peer*/) {
+net::Task<http::Response> SubscriptionApi::forget(std::string name, std::string body,
+                                                  net::SocketAddress peer) {
+  const auto asked = read_who_why(body);
+  if (!asked) {
+    co_return refused(asked.error());
+  }
+  const auto done = co_await declared_.forget(name, asked->who, asked->why, true);
+  log::info("admin: subscription {}: forget: {}, by {} from {} ({})", name.substr(0, kMaxWords),
+            done ? std::string_view("done") : std::string_view(done.error().detail), asked->who,
+            peer.to_string(), asked->why);
+  co_return done ? http::json_response(R"({"state":"forgetting"})", 202) : refused(done.error());
+}
+
+net::Task<http::Response> SubscriptionApi::declare(std::string name, http::Request request,
+                                                   net::SocketAddress peer) {
+  journal::Journal& journal = runner_.journal();
+  if (const std::uint32_t home = declared_.home(name); !journal.ownership().lease(home)) {
+    co_return co_await forward_to_owner(journal, home, std::move(request));
+  }
+  if (request.method == "DELETE") {
+    const auto done = co_await declared_.forget(name, peer.to_string(), "DELETE", false);
+    log::info("subscription {}: its end asked for from {}: {}", name.substr(0, kMaxWords), peer.to_string(),
+              done ? std::string_view("done") : std::string_view(done.error().detail));
+    co_return done ? http::json_response(R"({"state":"forgetting"})", 202) : refused(done.error());
+  }
+  const auto done = co_await declared_.put(name, std::move(request.body), peer.to_string());
+  if (!done) {
+    co_return refused(done.error());
+  }
+  log::info("subscription {}: declared from {}", name, peer.to_string());
+  const auto report = co_await runner_.show(name);
+  co_return report ? http::json_response(json::write(to_json(*report)), *done ? 201 : 200)
+                   : refused(report.error());
+}
+
+net::Task<http::Response> SubscriptionApi::handle(http::Request request, net::SocketAddress peer) {
   const auto path = http::read_api_path(request.target, kPrefix);
   const std::size_t depth = path ? path->segments.size() : 0;
+  if (depth == 1) {
+    if (request.method != "PUT" && request.method != "DELETE") {
+      co_return http::method_response("PUT, DELETE");
+    }
+    co_return co_await declare(path->segments[0], std::move(request), peer);
+  }
   const bool replays = depth == 2 && path->segments[1] == "replay";
   const bool acknowledges = depth == 3 && path->segments[1] == "ack";
   if (!replays && !acknowledges) {
     co_return refused({.reason = Reason::not_found,
-                       .detail = "there is no such path; see /v1/subscriptions/{name}/ack/{token} and "
-                                 "/v1/subscriptions/{name}/replay"});
+                       .detail = "there is no such path; see /v1/subscriptions/{name}, "
+                                 "/v1/subscriptions/{name}/ack/{token} and /v1/subscriptions/{name}/replay"});
   }
   if (request.method != "POST") {
     co_return http::method_response("POST");

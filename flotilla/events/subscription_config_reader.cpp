@@ -203,37 +203,44 @@ std::vector<SubscriptionPtr> read_subscriptions(const Node& node, Problems& prob
                                          kMaxSubscriptions));
     return {};
   }
-  const Spec<Subscription> spec = subscription_spec();
   std::vector<SubscriptionPtr> all;
   for (const Node::Entry& entry : node.entries) {
-    if (!is_topic_name(entry.key)) {
-      problems.add(entry.place,
-                   fmt::format("'{}' cannot be the name of a subscription: it is letters, digits, '.', "
-                               "'_' and '-', at most {}",
-                               entry.key.substr(0, kMaxSubscriptionName), kMaxSubscriptionName));
-      continue;
+    if (auto made = read_subscription(entry.key, entry.place, entry.value, problems)) {
+      all.push_back(std::make_shared<const Subscription>(*std::move(made)));
     }
-    Subscription made;
-    made.policy.name = entry.key;
-    made.written = config::to_json(entry.value);
-    if (!spec.read(entry.value, made, problems)) {
-      continue;
-    }
-    if (made.policy.dead_letter.empty()) {
-      made.policy.dead_letter = made.policy.topic + ".dead";
-    }
-    if (!is_topic_name(made.policy.dead_letter)) {
-      problems.add(entry.place, fmt::format("'{}' is too long for the name of a topic: name a `dead_letter`",
-                                            made.policy.dead_letter));
-      continue;
-    }
-    if (const auto good = check(made.policy); !good) {
-      problems.add(entry.place, good.error().message);
-      continue;
-    }
-    all.push_back(std::make_shared<const Subscription>(std::move(made)));
   }
   return all;
+}
+
+std::optional<Subscription> read_subscription(const std::string& name, config::Place at, const Node& node,
+                                              Problems& problems) {
+  if (!is_topic_name(name)) {
+    problems.add(
+        at, fmt::format("'{}' cannot be the name of a subscription: it is letters, digits, '.', '_' and '-', "
+                        "at most {}",
+                        name.substr(0, kMaxSubscriptionName), kMaxSubscriptionName));
+    return std::nullopt;
+  }
+  static const Spec<Subscription> spec = subscription_spec();
+  Subscription made;
+  made.policy.name = name;
+  made.written = config::to_json(node);
+  if (!spec.read(node, made, problems)) {
+    return std::nullopt;
+  }
+  if (made.policy.dead_letter.empty()) {
+    made.policy.dead_letter = made.policy.topic + ".dead";
+  }
+  if (!is_topic_name(made.policy.dead_letter)) {
+    problems.add(at, fmt::format("'{}' is too long for the name of a topic: name a `dead_letter`",
+                                 made.policy.dead_letter));
+    return std::nullopt;
+  }
+  if (const auto good = check(made.policy); !good) {
+    problems.add(at, good.error().message);
+    return std::nullopt;
+  }
+  return made;
 }
 
 std::string subscription_schema() { return subscription_spec().schema(); }

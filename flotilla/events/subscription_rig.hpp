@@ -4,6 +4,7 @@
 // only tests include it.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "flotilla/config/node.hpp"
 #include "flotilla/events/dead_letters.hpp"
+#include "flotilla/events/declared_subscriptions.hpp"
 #include "flotilla/events/subscription_api.hpp"
 #include "flotilla/events/subscription_config_reader.hpp"
 #include "flotilla/events/subscription_runner.hpp"
@@ -68,7 +70,34 @@ struct SubscriptionWorld : Rig {
     runner = std::make_unique<SubscriptionRunner>(journal, 7);
     runner->start(subscriptions(yaml), {{.loop = loop.get(), .carrier = subscriber}});
     letters = std::make_unique<DeadLetters>(journal, *runner);
-    api_of_subscriptions = std::make_unique<SubscriptionApi>(*runner, *letters);
+    declared = std::make_unique<DeclaredSubscriptions>(journal, *runner);
+    file = subscriptions(yaml);
+    declared->set({.has_service = [](const ServiceName& name) { return name.value() != "nobody"; },
+                   .in_file = [this](const std::string& name) { return in_file(name); },
+                   .file_count = [this] { return file.size(); },
+                   .changed = [this] { runner->replace(merged()); }});
+    EXPECT_TRUE(declared->load());
+    runner->replace(merged());
+    api_of_subscriptions = std::make_unique<SubscriptionApi>(*runner, *letters, *declared);
+  }
+  [[nodiscard]] bool in_file(const std::string& name) const {
+    return std::ranges::any_of(file, [&](const auto& each) { return each->policy.name == name; });
+  }
+  [[nodiscard]] std::vector<SubscriptionPtr> merged() const {
+    std::vector<SubscriptionPtr> all = file;
+    for (const SubscriptionPtr& each : declared->all()) {
+      if (!in_file(each->policy.name)) {
+        all.push_back(each);
+      }
+    }
+    return all;
+  }
+  net::Task<http::Response> ask(std::string method, std::string name, std::string body = {}) {
+    co_return co_await api_of_subscriptions->handle({.method = std::move(method),
+                                                     .target = "/v1/subscriptions/" + name,
+                                                     .headers = {},
+                                                     .body = std::move(body)},
+                                                    net::SocketAddress());
   }
   net::Task<> publish(std::string key, std::string data) {
     const auto response = co_await post("orders", std::move(data),
@@ -106,6 +135,8 @@ struct SubscriptionWorld : Rig {
   std::shared_ptr<FakeSubscriber> subscriber;
   std::unique_ptr<SubscriptionRunner> runner;
   std::unique_ptr<DeadLetters> letters;
+  std::unique_ptr<DeclaredSubscriptions> declared;
+  std::vector<SubscriptionPtr> file;
   std::unique_ptr<SubscriptionApi> api_of_subscriptions;
   int published = 0;
 };

@@ -26,7 +26,7 @@ struct PartView {
 };
 
 std::unexpected<Refusal> unknown(const std::string& name) {
-  return refuse(Reason::not_found, fmt::format("the file names no subscription '{}'", name.substr(0, 64)));
+  return refuse(Reason::not_found, fmt::format("there is no subscription '{}'", name.substr(0, 64)));
 }
 
 }  // namespace
@@ -54,14 +54,17 @@ void SubscriptionRunner::add(const SubscriptionPtr& subscription) {
   // Always the same one for a name, so that one of them sees what ends and what begins.
   Tender& tender = *tenders_[std::hash<std::string>{}(subscription->policy.name) % tenders_.size()];
   std::vector<PartPtr> parts;
+  const auto start = ReadToken::parse(subscription->start, journal_.shards());
   for (std::uint32_t shard = 0; shard < journal_.shards(); ++shard) {
     auto part = std::make_shared<Part>();
     part->subscription = subscription;
     part->place = {.shard = shard, .shards = journal_.shards()};
     part->host = tender.host;
     part->seed = seed_ + ++seeds_;
-    // Where a new one begins: what is published from now on is its.
-    part->from = subscription->from_start ? journal::Position(0, shard) : journal_.position(shard);
+    // Where a new one begins: what is published from now on, or since it was declared, is its.
+    part->from = subscription->from_start ? journal::Position(0, shard)
+                 : start                  ? start->at(shard)
+                                          : journal_.position(shard);
     parts.push_back(std::move(part));
   }
   {
@@ -93,6 +96,9 @@ void SubscriptionRunner::replace(const std::vector<SubscriptionPtr>& subscriptio
       }
     }
     parts_ = std::move(kept);
+  }
+  for (const auto& tender : tenders_) {  // at once: what ends sends nothing new from here on
+    run_on(*tender->host.loop, [this, &tender] { look(*tender); });
   }
   for (const SubscriptionPtr& each : fresh) {
     add(each);
@@ -131,6 +137,7 @@ void SubscriptionRunner::look(Tender& tender) {
           part->subscription, journal_, topics_, part->counters, part->gauges, part->host,
           SubscriptionShard::Seat{
               .place = part->place, .epoch = lease->epoch, .seed = part->seed, .from = part->from});
+      note_shard(part->subscription->policy.name, 1);
       part->shard->start();
     }
   }
@@ -140,6 +147,21 @@ net::Task<> SubscriptionRunner::let_go(PartPtr part, Duration grace) {
   co_await part->shard->drain(saturating_add(part->host.loop->now(), grace));
   part->shard.reset();
   part->leaving = false;
+  note_shard(part->subscription->policy.name, -1);
+}
+
+void SubscriptionRunner::note_shard(const std::string& name, int more) {
+  const std::lock_guard lock(mutex_);
+  const auto running = running_.try_emplace(name, 0).first;
+  running->second += more;
+  if (running->second == 0) {
+    running_.erase(running);
+  }
+}
+
+bool SubscriptionRunner::is_running(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return running_.contains(name) || parts_.contains(name);
 }
 
 void SubscriptionRunner::drain(Duration grace, std::function<void()> done) {

@@ -74,6 +74,8 @@ class SubscriptionRunner {
 
   // Whether the file names it.
   [[nodiscard]] bool knows(const std::string& name) const { return !parts_of(name).empty(); }
+  // Whether any of it is still here, also while it ends.
+  [[nodiscard]] bool is_running(const std::string& name) const;
   // Dead letters of it in that shard are to be sent again: it looks, if it is here.
   void redrive(const std::string& name, std::uint32_t shard);
   [[nodiscard]] journal::Journal& journal() const noexcept { return journal_; }
@@ -109,6 +111,7 @@ class SubscriptionRunner {
   void look(Tender& tender);
   [[nodiscard]] net::Task<> let_go(PartPtr part, Duration grace);
   static void run_on(net::Loop& loop, std::move_only_function<void()> function);
+  void note_shard(const std::string& name, int more);
   [[nodiscard]] std::vector<PartPtr> parts_of(const std::string& name) const;
   [[nodiscard]] net::Task<SubscriptionReport> report(std::vector<PartPtr> parts);
   [[nodiscard]] net::Task<std::optional<effect::Reply>> ask(PartPtr part, SubscriptionInput input);
@@ -120,6 +123,7 @@ class SubscriptionRunner {
   std::uint64_t seeds_ = 0;  // given out
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<PartPtr>, std::less<>> parts_;  // guarded by mutex_
+  std::map<std::string, int, std::less<>> running_;                 // shards that are here; guarded by mutex_
   bool stopped_ = false;
 };
 

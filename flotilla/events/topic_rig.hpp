@@ -12,6 +12,7 @@
 
 #include "flotilla/events/api.hpp"
 #include "flotilla/events/core/dead_letter_item.hpp"
+#include "flotilla/events/core/declaration.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/journal/memory_journal.hpp"
 #include "flotilla/json/reader.hpp"
@@ -27,6 +28,7 @@ inline constexpr Duration kPatience = std::chrono::seconds(30);
 inline journal::Vocabulary vocabulary() {
   journal::Vocabulary known{{journal::RecordClass::topic, journal::kEventRecord, 1, "event"}};
   known.add(letter_record_types());
+  known.add(declaration_record_types());
   return known;
 }
 

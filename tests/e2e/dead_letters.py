@@ -5,12 +5,14 @@ import subprocess
 import sys
 
 from kit import (PATIENCE, PROGRAM, Answer, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until)
+from stores import journal_store
 
 ADMIN, API, SERVICE = 22660, 22661, 22662
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN}, hosts: [a.example] }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
 workers: 2
+stores: {{ journal: "%s" }}
 services:
   ledger: {{ url: "http://127.0.0.1:{SERVICE}" }}
 subscriptions:
@@ -184,5 +186,5 @@ def the_command_line_shows_and_refuses(_, __):
 
 
 if __name__ == "__main__":
-    with Backend(SERVICE, "ledger", ledger.behave) as ledger_, Flotilla(CONFIG, ADMIN) as flotilla_:
+    with journal_store() as store, Backend(SERVICE, "ledger", ledger.behave) as ledger_, Flotilla(CONFIG % store, ADMIN) as flotilla_:
         sys.exit(main(flotilla_, ledger_))
