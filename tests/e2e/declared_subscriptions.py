@@ -23,16 +23,27 @@ subscriptions:
 MAIL = {"topic": "orders", "deliver": "POST ledger/mail", "retry": {"attempts": 3, "backoff": "1ms..5ms"}}
 
 
+def api(method, path, body=b""):
+    """After a kill, a shared journal's shards stay with the dead process until their leases end: 503 until then."""
+    answers = []
+
+    def asked():
+        answers.append(ask(API, method, path, [("Content-Type", "application/json")], body))
+        return answers[-1].status != 503
+    wait_until(asked, f"{method} {path} has an owner")
+    return answers[-1]
+
+
 def put(name, body):
-    return ask(API, "PUT", f"/v1/subscriptions/{name}", [("Content-Type", "application/json")], json.dumps(body, indent="\t").encode())
+    return api("PUT", f"/v1/subscriptions/{name}", json.dumps(body, indent="\t").encode())
 
 
 def delete(name):
-    return ask(API, "DELETE", f"/v1/subscriptions/{name}")
+    return api("DELETE", f"/v1/subscriptions/{name}")
 
 
 def publish(data, topic="orders"):
-    answer = ask(API, "POST", f"/v1/topics/{topic}", [("Content-Type", "application/json")], json.dumps(data).encode())
+    answer = api("POST", f"/v1/topics/{topic}", json.dumps(data).encode())
     check_equal(answer.status, 202, f"publishing: {answer.body}")
 
 

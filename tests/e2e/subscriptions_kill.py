@@ -6,7 +6,7 @@ acknowledged event must have arrived (E4), the first arrivals of each key must b
 repeated one must be what it was (E7), and each event must have exactly one outcome: a publication of its success, or a dead
 letter with the publication of its failure (E10).
 
-    python3 tests/e2e/subscriptions_kill.py --kills 100 --seed 7      ctest runs 8
+    python3 tests/e2e/subscriptions_kill.py --kills 100 --seed 7 [--postgres]      ctest runs 8, and 4 over PostgreSQL
 """
 import argparse
 import asyncio
@@ -15,6 +15,7 @@ import random
 import sys
 
 from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+from stores import journal_store
 
 API, ADMIN, SUBSCRIBER = 22640, 22641, 22642
 PUBLISHERS = 6
@@ -22,7 +23,7 @@ PUBLISHERS = 6
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
 workers: 2
-stores: {{ journal: "sqlite:data/subscriptions.db" }}
+stores: {{ journal: "%s" }}
 services:
   ledger: {{ url: http://127.0.0.1:{SUBSCRIBER} }}
 topics:
@@ -203,7 +204,7 @@ def main():
     options = arguments.parse_args()
     print(f"subscriptions_kill --kills {options.kills} --seed {options.seed}", flush=True)
     try:
-        with Flotilla(CONFIG, ADMIN) as flotilla:
+        with journal_store() as store, Flotilla(CONFIG % store, ADMIN) as flotilla:
             asyncio.run(run(flotilla, options.kills, options.seed))
     except Failed as error:
         print(f"FAILED  {error}")
