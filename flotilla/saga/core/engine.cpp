@@ -346,6 +346,11 @@ void Engine::on(input::Load& in) {
   life.admitted = in.admitted || life.state.locks.empty() || config_.faults.has(EngineFault::forget_locks);
   life.number = in.number;
   Life& placed = lives_.emplace(in.saga, std::move(life)).first->second;
+  if (config_.faults.has(EngineFault::recount_on_load)) {
+    for (const auto& [id, each] : lives_) {
+      effects_.emplace_back(effect::Changed{.saga = id, .phase = each.state.phase});
+    }
+  }
   effects_.emplace_back(
       effect::Changed{.saga = in.saga, .phase = placed.state.phase, .suspended = placed.state.suspended});
   make_runs(placed, true);

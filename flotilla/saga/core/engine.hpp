@@ -106,6 +106,7 @@ class Engine {
   void on_answer(Life& life, Run& run, const AnswerHead& head, const Judgement& judged, std::string& body);
   void pend(Life& life, Run& run, const AnswerHead& head);
   void back_off(Life& life, Run& run, std::optional<Duration> retry_after, bool slowly);
+  [[nodiscard]] Duration turn(const RequestPtr& request);
   [[nodiscard]] Duration timeout_of(const Life& life, const Run& run) const;
   [[nodiscard]] const Retry& retry_of(const Life& life, const Run& run) const;
 
@@ -155,6 +156,8 @@ class Engine {
   Random random_;
   std::unordered_map<SagaId, Life> lives_;
   std::uint64_t next_token_;  // never that of an owner before
+  // When the next of those that a service's limits hold back may ask again; by service, of the definitions.
+  std::unordered_map<std::string, Instant> next_turns_;
   bool stopped_ = false;
   // During step().
   Now now_;

@@ -16,6 +16,7 @@ using At = StepState::At;
 constexpr std::uint32_t kAlertAttempts = 10;
 constexpr Duration kAlertAfter = std::chrono::minutes(5);
 constexpr Duration kPollFirst = std::chrono::seconds(1);
+constexpr Duration kTurn = std::chrono::milliseconds(1);
 
 const Step& step_of(const Life& life, const Run& run) { return life.state.definition->steps[run.step]; }
 
@@ -299,6 +300,19 @@ void Engine::pend(Life& life, Run& run, const AnswerHead& head) {
   run.due = saturating_add(now_.mono, std::max(head.retry_after.value_or(kPollFirst), kPollFirst));
 }
 
+// A breaker or a limit costs those whom it holds back no attempt, so they ask for as long as it takes.
+// However many they are, together they ask once in kTurn, so that a crowd behind one service leaves time for
+// others.
+Duration Engine::turn(const RequestPtr& request) {
+  if (request == nullptr) {
+    return Duration(0);
+  }
+  Instant& next = next_turns_[request->service];
+  const Instant turn = std::max(next, now_.mono);
+  next = saturating_add(turn, kTurn);
+  return turn - now_.mono;
+}
+
 void Engine::back_off(Life& life, Run& run, std::optional<Duration> retry_after, bool slowly) {
   const Retry& retry = retry_of(life, run);
   const std::uint32_t tries = std::max(run.attempts, 1U);
@@ -308,6 +322,10 @@ void Engine::back_off(Life& life, Run& run, std::optional<Duration> retry_after,
   }
   if (slowly) {
     pause = retry.cap;
+  }
+  if (run.held_back && !config_.faults.has(EngineFault::hasty_when_held_back)) {
+    const Duration in_turn = turn(life.state.steps[run.step].request) + pause;
+    pause = std::max(pause, std::min(in_turn, kLongestUnrecordedWait));
   }
   run.at = Run::At::backoff;
   run.due = saturating_add(now_.mono, pause);

@@ -30,7 +30,11 @@ enum class EngineFault : std::uint8_t {
   answer_before_durable,  // signals and cancellings are answered while their records are under way
   refuse_and_do,          // a cancelling is refused, and yet carried out
   forget_duplicates,      // a signal that came before is answered as if it were new
+  // These show in crowds only.
+  hasty_when_held_back,  // each asks again by its own clock, however many wait for that service
+  recount_on_load,       // to take one up, all that are here are looked at
 };
+// Those that the world finds.
 inline constexpr std::size_t kEngineFaults = static_cast<std::size_t>(EngineFault::forget_duplicates) + 1;
 
 struct EngineFaults {

@@ -37,7 +37,11 @@ std::vector<SagaId> LockTable::release(SagaId saga) {
   for (const std::string& key : claimed.keys) {
     std::deque<SagaId>& queue = queues_.at(key);
     const bool was_first = queue.front() == saga;
-    std::erase(queue, saga);
+    if (was_first) {
+      queue.pop_front();  // as long as the queue may be, this is not
+    } else {
+      std::erase(queue, saga);
+    }
     if (queue.empty()) {
       queues_.erase(key);
     } else if (was_first && std::ranges::find(next, queue.front()) == next.end()) {
