@@ -1,5 +1,6 @@
 #include "flotilla/saga/retention.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include <fmt/format.h>
@@ -90,6 +91,7 @@ net::Task<Result<>> Retention::take(net::Loop& loop, journal::SummaryQuery query
       co_return std::unexpected(rows.error());
     }
     std::vector<journal::StreamId> streams;
+    Freed freed;
     std::string lines;
     bool cut = false;  // the piece is full before the page is through
     for (const journal::Summary& row : *rows) {
@@ -99,6 +101,13 @@ net::Task<Result<>> Retention::take(net::Loop& loop, journal::SummaryQuery query
       query.after = row.stream;
       if (!journal_.ownership().lease(journal::shard_of(row.stream, journal_.shards()))) {
         continue;  // another process has it, and does this
+      }
+      const auto nested = co_await free_nested(row, freed);
+      if (!nested) {
+        co_return std::unexpected(nested.error());
+      }
+      if (!*nested) {
+        continue;  // its parent may ask for it yet
       }
       if (archives_) {
         const auto line = co_await line_of(row.stream);
@@ -121,6 +130,9 @@ net::Task<Result<>> Retention::take(net::Loop& loop, journal::SummaryQuery query
       }
       archived_ += streams.size();
     }
+    if (auto set_free = co_await append(std::move(freed), now); !set_free) {
+      co_return set_free;
+    }
     if (!streams.empty()) {
       const std::size_t count = streams.size();
       journal::Reply<Result<std::int64_t>> reply;
@@ -135,6 +147,63 @@ net::Task<Result<>> Retention::take(net::Loop& loop, journal::SummaryQuery query
     }
     co_await net::sleep_for(loop, kPause);
   }
+}
+
+net::Task<Result<bool>> Retention::free_nested(const journal::Summary& row, Freed& freed) {
+  const auto attributes = read_row(row.attributes);
+  if (!attributes || attributes->parent.is_none()) {
+    co_return true;
+  }
+  const auto open = co_await is_open(attributes->parent);
+  if (!open) {
+    co_return std::unexpected(open.error());
+  }
+  if (*open) {
+    co_return false;
+  }
+  const auto loaded = co_await store_.load(row.stream);
+  const auto first = loaded && !loaded->records.empty()
+                         ? decode(loaded->records[0].type, loaded->records[0].body)
+                         : Result<Record>(fail(Errc::invalid, "it has no record"));
+  const auto* const accepted = first ? std::get_if<record::Accepted>(&first->body) : nullptr;
+  if (accepted == nullptr) {
+    co_return true;  // it cannot be read: what becomes of it is decided where it is archived
+  }
+  auto& expiries = freed[journal::shard_of(row.stream, journal_.shards())];
+  expiries.push_back({.scope = std::string(kIdScope), .key = attributes->id.text(), .holder = row.stream});
+  expiries.push_back(
+      {.scope = key_scope(row.name, accepted->key), .key = accepted->key, .holder = row.stream});
+  co_return true;
+}
+
+net::Task<Result<bool>> Retention::is_open(SagaId saga) {
+  const auto holder = co_await journal_.find(std::string(kIdScope), saga.text());
+  if (!holder || !*holder) {
+    co_return holder ? Result<bool>(false) : std::unexpected(holder.error());
+  }
+  const auto row = co_await journal_.summary((*holder)->stream);
+  if (!row) {
+    co_return std::unexpected(row.error());
+  }
+  constexpr std::string_view kEnds[] = {"completed", "compensated", "failed", "rejected"};
+  co_return *row&& std::ranges::find(kEnds, (*row)->state) == std::end(kEnds);
+}
+
+net::Task<Result<>> Retention::append(Freed freed, WallTime now) {
+  for (auto& [shard, expiries] : freed) {
+    journal::Batch batch;
+    batch.shard = shard;
+    batch.epoch = journal_.epoch(shard);
+    batch.time = journal::UtcMillis(now.ns_since_epoch / 1'000'000);
+    for (journal::Expiry& expiry : expiries) {
+      expiry.expires = batch.time;
+      batch.expiries.push_back(std::move(expiry));
+    }
+    if (const auto done = co_await journal_.append(std::move(batch)); !done) {
+      co_return fail(Errc::unavailable, journal::describe(done.error()));
+    }
+  }
+  co_return Result<>();
 }
 
 net::Task<Result<std::string>> Retention::line_of(journal::StreamId stream) {

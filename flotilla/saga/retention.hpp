@@ -4,12 +4,14 @@
 // is what the file's definition of its name says now, or the defaults where the file has none; a failed saga
 // is kept for ever. With a folder for archives, a saga is on disk there, as its JSON with its timeline,
 // before its records go; after a crash between the two it stands there twice. Without one it is just
-// forgotten. The claims of its id and key expire by themselves (saga_batch.hpp). Ownership: the journal
+// forgotten. The claims of its id and key expire by themselves (saga_batch.hpp). A nested saga is kept until
+// its parent has ended, which may ask for it again until then; its claims go with it. Ownership: the journal
 // outlives it. Threads: the loop of whoever calls; the archive is written on a thread of its own. Limits:
 // kAtOnce sagas or kPieceBytes of JSON are taken in one piece, with a pause behind it.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,11 @@ class Retention {
  private:
   [[nodiscard]] Duration keep(const std::string& name, bool completed) const;
   [[nodiscard]] net::Task<Result<>> take(net::Loop& loop, journal::SummaryQuery query, WallTime now);
+  using Freed = std::map<std::uint32_t, std::vector<journal::Expiry>>;  // by shard of the journal
+  // Whether it may go as far as its parent is concerned; then its id and key are among what becomes free.
+  [[nodiscard]] net::Task<Result<bool>> free_nested(const journal::Summary& row, Freed& freed);
+  [[nodiscard]] net::Task<Result<bool>> is_open(SagaId saga);
+  [[nodiscard]] net::Task<Result<>> append(Freed freed, WallTime now);
   [[nodiscard]] net::Task<Result<std::string>> line_of(journal::StreamId stream);
   [[nodiscard]] net::Task<Result<>> write(std::string day, std::string lines);
 

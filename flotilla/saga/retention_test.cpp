@@ -16,6 +16,7 @@
 #include "flotilla/net/clock.hpp"
 #include "flotilla/saga/core/builder.hpp"
 #include "flotilla/saga/embedded.hpp"
+#include "flotilla/saga/runner.hpp"
 #include "flotilla/saga/runner_rig.hpp"
 
 namespace flotilla::saga {
@@ -219,6 +220,108 @@ TEST_F(RetentionTest, MoreThanOnePieceGoes) {
   ASSERT_TRUE(sweep(retention, 8 * kDay).has_value());
   EXPECT_THAT(left(), IsEmpty());
   EXPECT_EQ(archived(8 * kDay).size(), ends.size());
+}
+
+// A saga within another one, in a runner over the store.
+class NestedRetentionTest : public RetentionTest {
+ protected:
+  NestedRetentionTest() {
+    open();
+    call::ServiceConfig config;
+    config.name = ServiceName("shop");
+    config.urls = {{"127.0.0.1", services_.port(), ""}};
+    service_ = std::move(*call::Service::create(config, 1, net::monotonic_now(), 1, nullptr));
+    worker_ = std::make_unique<test::Worker>(0, service_);
+    const DefinitionPtr pay =
+        SagaBuilder("pay").step(StepBuilder("take").pivot().action("POST shop/take")).build().value();
+    const std::vector<DefinitionPtr> known{pay};
+    const DefinitionPtr order = SagaBuilder("order")
+                                    .step(StepBuilder("pay").saga("pay", "{}").no_undo("a test"))
+                                    .step(StepBuilder("wait").signal({.signal = "go", .within = {}}))
+                                    .build(known)
+                                    .value();
+    runner_ = Runner::open(*journal_, {.definitions = {pay, order}}).value();
+    runner_->start({worker_->host()});
+  }
+  ~NestedRetentionTest() override { runner_.reset(); }
+
+  // Starts an order, and waits until its child has ended.
+  SagaId begin() {
+    const auto started = loop_.ask<Asked<StartResult>>(
+        [&] { return runner_->start({.name = "order", .principal = "test", .key = {}, .input = {}}); });
+    const SagaId saga = started.value().saga.id;
+    wait(saga, [](const json::Value& body) { return body["steps"][0]["state"].as_string() == "done"; });
+    return saga;
+  }
+  void wait(SagaId saga, const std::function<bool(const json::Value&)>& for_what) {
+    for (const auto until = net::monotonic_now() + test::kPatience;;) {
+      const auto view = loop_.ask<Asked<SagaView>>([&] { return runner_->show(saga, false); });
+      ASSERT_TRUE(view) << view.error().detail;
+      if (for_what(view->body)) {
+        return;
+      }
+      ASSERT_LT(net::monotonic_now(), until);
+    }
+  }
+  void signal(SagaId saga) {
+    const auto sent = loop_.ask<Asked<SignalResult>>(
+        [&] { return runner_->signal({.saga = saga, .name = "go", .id = "1", .payload = {}}); });
+    ASSERT_TRUE(sent) << sent.error().detail;
+    wait(saga, [](const json::Value& body) { return body["state"].as_string() == "completed"; });
+  }
+  // Who holds the key under which the order's child was started.
+  std::optional<journal::Holder> holder_of_child(SagaId order) {
+    DefinitionShelf shelf;
+    const KeyMaterial keys = SagaStore(*journal_, shelf).keys().value();
+    const std::string key = make_key(keys, {.saga = order, .step = 0, .op = Op::action});
+    return loop_
+        .ask<Result<std::optional<journal::Holder>>>(
+            [&] { return journal_->find(key_scope("pay", key), key); })
+        .value();
+  }
+
+  test::Services services_;
+  std::shared_ptr<call::Service> service_;
+  std::unique_ptr<test::Worker> worker_;
+  std::unique_ptr<Runner> runner_;
+};
+
+// If its parent asks for it again, after a crash or a person's long look, there must not be another one.
+TEST_F(NestedRetentionTest, AChildIsKeptUntilItsParentHasEnded) {
+  const SagaId order = begin();
+  Retention retention(*journal_, folder());
+  ASSERT_TRUE(sweep(retention, 40 * kDay).has_value());
+  EXPECT_THAT(left(), UnorderedElementsAre("completed", "running"));
+  const auto holder = holder_of_child(order);
+  ASSERT_TRUE(holder);
+  EXPECT_EQ(holder->expires.value(), 0) << "its key must not be free before";
+  signal(order);
+  ASSERT_TRUE(sweep(retention, 40 * kDay).has_value());
+  EXPECT_THAT(left(), IsEmpty());
+  EXPECT_FALSE(holder_of_child(order)) << "nobody asks for it any more";
+  EXPECT_EQ(archived(40 * kDay).size(), 2U);
+  EXPECT_EQ(services_.got("POST /take").size(), 1U);
+}
+
+TEST_F(NestedRetentionTest, AChildGoesWhenItsParentHasGone) {
+  const SagaId order = begin();
+  signal(order);
+  Retention retention(*journal_, "");
+  const auto keeping = [](std::string name, Duration completed) {
+    return SagaBuilder(std::move(name))
+        .step(StepBuilder("s").action("GET x/y").no_undo("a test"))
+        .keep_completed(completed)
+        .build()
+        .value();
+  };
+  retention.replace_definitions({keeping("order", 1h), keeping("pay", 90 * kDay)});
+  ASSERT_TRUE(sweep(retention, 2h).has_value());
+  EXPECT_THAT(left(), ElementsAre("completed"));
+  ASSERT_TRUE(sweep(retention, 91 * kDay).has_value());
+  EXPECT_THAT(left(), IsEmpty());
+  const auto report = journal::verify_store(path(), saga_vocabulary());
+  ASSERT_TRUE(report.has_value());
+  EXPECT_THAT(report->problems, IsEmpty());
 }
 
 }  // namespace

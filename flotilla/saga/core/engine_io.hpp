@@ -205,6 +205,7 @@ struct Append {
   std::string definition;  // hash
   std::string key;
   std::string correlation;
+  SagaId parent;                       // of a nested one
   std::vector<std::string> all_locks;  // none once it has ended
   // The row that lists show.
   std::string name;

@@ -105,6 +105,7 @@ effect::Append Plan::append() const {
   append.definition = definition.hash.value();
   append.key = next_.key;
   append.correlation = next_.correlation;
+  append.parent = next_.parent.saga;
   append.name = definition.name;
   append.search = attributes_of(next_);
   append.state = next_.suspended ? "suspended" : to_string(next_.phase);

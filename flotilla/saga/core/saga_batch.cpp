@@ -53,7 +53,7 @@ void add_events(const effect::Append& append, const TopicStreams& topics, Place 
 
 void add_claims(const effect::Append& append, journal::StreamRef stream, SagaBatch& out) {
   const auto ends = [&](Duration keep) { return journal::UtcMillis(append.time + to_millis(keep)); };
-  const bool ended = append.release_locks;
+  const bool ended = append.release_locks && append.parent.is_none();
   const journal::UtcMillis id_until =
       ended && append.keep ? ends(*append.keep + kKeepKey) : journal::UtcMillis(0);
   const journal::UtcMillis key_until = ended ? ends(kKeepKey) : journal::UtcMillis(0);
@@ -137,7 +137,8 @@ SagaBatch make_batch(const effect::Append& append, std::optional<journal::Stream
                                                           .reason = std::string(append.reason),
                                                           .step = append.step,
                                                           .search = append.search,
-                                                          .locks = append.all_locks})});
+                                                          .locks = append.all_locks,
+                                                          .parent = append.parent})});
   return out;
 }
 
@@ -148,6 +149,9 @@ std::string write_row(const Row& row) {
   }
   if (!row.step.empty()) {
     out.set("step", row.step);
+  }
+  if (!row.parent.is_none()) {
+    out.set("parent", row.parent.text());
   }
   if (!row.search.empty()) {
     json::Value search = json::Value::object();
@@ -184,6 +188,7 @@ Result<Row> read_row(std::string_view attributes) {
   for (const json::Member& member : (*value)["search"].members()) {
     row.search.emplace_back(member.key(), member.value.as_string());
   }
+  row.parent = SagaId::parse(text_of("parent")).value_or(SagaId{});
   row.locks_elsewhere = (*value)["locks"].is_true() && !(*value)["locks"].is_array();
   for (const json::Value& lock : (*value)["locks"].items()) {
     row.locks.emplace_back(lock.as_string());

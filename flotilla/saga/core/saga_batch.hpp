@@ -37,7 +37,8 @@ inline constexpr std::string_view kTopicScope = "topic";
 // A caller's key as the engine gets it: never equal for different principals, nor to a nested saga's.
 [[nodiscard]] std::string scoped_key(std::string_view principal, std::string_view key);
 
-// How long a key still finds its saga after the end.
+// How long a key still finds its saga after the end. That of a nested saga, and its id, do so until the saga
+// is forgotten, which is after the end of its parent: who asks for it again must never start a second one.
 inline constexpr Duration kKeepKey = std::chrono::days(7);
 
 // The shard of the journal that has a saga's stream, and those of the topics it publishes to.
@@ -71,6 +72,7 @@ struct Row {
   std::vector<std::pair<std::string, std::string>> search = {};  // as journal::SummaryQuery finds them
   std::vector<std::string> locks = {};
   bool locks_elsewhere = false;  // too many to stand here: in the saga's first record
+  SagaId parent = {};            // of a nested one
 };
 [[nodiscard]] std::string write_row(const Row& row);
 // Errors: invalid.

@@ -36,6 +36,17 @@ TEST(SagaBatch, TheFirstClaimsIdAndKey) {
   EXPECT_FALSE(check(built.batch, saga_vocabulary()));
 }
 
+TEST(SagaBatch, ThoseOfANestedOneStay) {
+  effect::Append last = first();
+  last.parent = *SagaId::parse("01JDDK7V8G0000000000000009");
+  last.expected = 4;
+  last.release_locks = true;
+  last.keep = std::chrono::hours(24);
+  const SagaBatch built = make_batch(last, journal::StreamId(9), {}, false);
+  EXPECT_TRUE(built.batch.expiries.empty()) << "until its parent has ended, which nobody knows here";
+  EXPECT_EQ(read_row(built.batch.summaries.at(0).attributes)->parent, last.parent);
+}
+
 TEST(SagaBatch, TheLastLetsClaimsExpire) {
   effect::Append last = first();
   last.expected = 4;
