@@ -19,6 +19,7 @@ from stores import journal_store
 
 API, ADMIN, SUBSCRIBER = 22640, 22641, 22642
 PUBLISHERS = 6
+EVENTS_A_KILL = 10  # at least
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
@@ -141,9 +142,14 @@ async def outcomes():
             [event["id"] for event in dead])
 
 
-async def kill_often(flotilla, kills, rng):
+async def kill_often(flotilla, kills, rng, published):
     for number in range(1, kills + 1):
         await asyncio.to_thread(flotilla.await_ready)
+        # Ready is not yet publishing: a shared journal's leases of the process that was killed must end first.
+        deadline = asyncio.get_running_loop().time() + PATIENCE * 4
+        while len(published) <= EVENTS_A_KILL * number:
+            check(asyncio.get_running_loop().time() < deadline, f"nothing is published before kill {number}:\n{flotilla.said()[-2000:]}")
+            await asyncio.sleep(0.01)
         await asyncio.sleep(rng.random() * 0.8 * SLOWDOWN)
         check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
         await asyncio.to_thread(flotilla.kill)
@@ -174,7 +180,7 @@ async def run(flotilla, kills, seed):
     subscriber, published, ended = Subscriber(seed), [], asyncio.Event()
     await subscriber.serve()
     publishing = [asyncio.create_task(publish(f"p{n}", seed, ended, published)) for n in range(PUBLISHERS)]
-    await kill_often(flotilla, kills, random.Random(seed))
+    await kill_often(flotilla, kills, random.Random(seed), published)
     ended.set()
     await asyncio.gather(*publishing)
     subscriber.healed = True
@@ -190,7 +196,7 @@ async def run(flotilla, kills, seed):
     subscriber.server.close()
     await asyncio.gather(*subscriber.later, return_exceptions=True)
     judge(published, subscriber.arrived, paid, declined, dead)
-    check(len(published) > 10 * kills, f"only {len(published)} events were published")
+    check(len(published) > EVENTS_A_KILL * kills, f"only {len(published)} events were published")
     settled = await asyncio.to_thread(flotilla.metric, "flotilla_subscription_settled_total", subscription="charge")
     check(settled is not None, "there are no metrics")
     print(f"{len(published)} events through {kills} kills: {len(subscriber.arrived)} deliveries, {len(dead)} dead letters, "
