@@ -7,7 +7,7 @@ import sys
 from kit import (PATIENCE, PROGRAM, Answer, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until)
 from stores import journal_store
 
-ADMIN, API, SERVICE = 22660, 22661, 22662
+ADMIN, API, SERVICE = 22680, 22681, 22682
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN}, hosts: [a.example] }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
@@ -148,7 +148,8 @@ def a_kill_forgets_no_replay(flotilla, backend):
     state = ask(ADMIN, "GET", f"/api/v1/subscriptions/charge/dead-letters/{letter['id']}").json()["state"]
     if state == "open":  # the three attempts were through before the kill
         check_equal(verb("charge", f"{letter['id']}/replay").status, 200, "the replay")
-    wait_letters("charge", 0)
+    wait_until(lambda: ask(ADMIN, "GET", f"/api/v1/subscriptions/charge/dead-letters/{letter['id']}").json()["state"] == "delivered",
+               "it is delivered")
     check({"n": 7} in sent(backend), "it is sent after the restart")
 
 
@@ -160,7 +161,7 @@ def a_blocked_key_goes_on_when_it_is_released(_, backend):
     check_equal(verb("blocked", f"{letter['id']}/edit", {**PERSON, "data": {"n": 1}}).status, 200, "the edit")
     backend.forget()
     check_equal(verb("blocked", f"{letter['id']}/replay").status, 200, "the replay")
-    wait_letters("blocked", 0)
+    wait_letters("blocked", 1, "?state=delivered")
     check_equal(sent(backend, "/steps"), [{"n": 1}], "the key is held")
     answer = ask(ADMIN, "POST", "/api/v1/subscriptions/blocked/release", (), b'{"key": "doc"}')
     check_equal(answer.status, 200, f"the release: {answer.body}")
