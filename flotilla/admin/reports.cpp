@@ -27,6 +27,9 @@ std::string describe(const call::Fallback& fallback) {
   if (const auto* const stale = std::get_if<call::StaleFallback>(&fallback)) {
     return fmt::format("an answer up to {} old", duration_text(stale->longest));
   }
+  if (const auto* const queue = std::get_if<call::QueueFallback>(&fallback)) {
+    return fmt::format("queue {}, at most {} calls", queue->name, queue->items);
+  }
   return fmt::format("service {}", std::get<call::ServiceFallback>(fallback).service.value());
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/app/cli_journal.hpp"
+#include "flotilla/app/cli_queues.hpp"
 #include "flotilla/app/cli_sagas.hpp"
 #include "flotilla/app/cli_subscriptions.hpp"
 #include "flotilla/app/cli_verbs.hpp"
@@ -32,6 +33,7 @@ struct Parsed {
   std::string gateway;
   std::string topic;
   SubscriptionCommand subscriptions;
+  QueueOrder queue;
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
   SagaOrder saga_order;
@@ -169,6 +171,39 @@ void add_topic_verb(CLI::App& app, Parsed& parsed) {
     parsed.run = [&, list] {
       return list ? list_topics(parsed.client) : show_topic(parsed.client, parsed.topic);
     };
+  });
+}
+
+void add_queue_verb(CLI::App& app, Parsed& parsed) {
+  CLI::App* const verb =
+      add_client_verb(app, "queues", "look at queues for later, or operate a call in one", parsed);
+  QueueOrder& order = parsed.queue;
+  verb->add_option("ACTION", parsed.action, "list, show, retry or delete")
+      ->check(CLI::IsMember({"list", "show", "retry", "delete"}));
+  verb->add_option("NAME", order.queue, "which one; for every action but list");
+  verb->add_option("ID", order.id, "which call; for show, retry and delete");
+  verb->add_option("--state", order.state, "show NAME: pending, sending, done, dead or removed")
+      ->check(CLI::IsMember({"pending", "sending", "done", "dead", "removed"}));
+  verb->add_option("--limit", order.limit, "show NAME: at most so many")
+      ->check(CLI::Range(1, 500))
+      ->capture_default_str();
+  verb->add_option("--after", order.after, "show NAME: from where a page ended");
+  verb->add_option("--who", order.who, "retry, delete: who asks; $USER");
+  verb->add_option("--why", order.why, "retry, delete: why");
+  verb->callback([&] {
+    const bool list = parsed.action == "list";
+    if (list != order.queue.empty()) {
+      throw CLI::ValidationError("NAME",
+                                 list ? "list takes no name" : parsed.action + " needs a queue's name");
+    }
+    if (order.id.empty() && parsed.action != "show" && !list) {
+      throw CLI::ValidationError("ID", parsed.action + " needs a call's id");
+    }
+    if (const char* const user = std::getenv("USER"); order.who.empty() && user != nullptr) {
+      order.who = user;
+    }
+    order.verb = parsed.action;
+    parsed.run = [&] { return run_queues(parsed.client, order); };
   });
 }
 
@@ -316,7 +351,7 @@ void add_journal_verbs(CLI::App& app, Parsed& parsed) {
 
 // Verbs that the design promises: whoever tries one learns that it is not a slip of the finger.
 void add_later_verbs(CLI::App& app, Parsed& parsed) {
-  for (const char* name : {"import", "queues", "views", "migrations", "logs", "sidecar"}) {
+  for (const char* name : {"import", "views", "migrations", "logs", "sidecar"}) {
     CLI::App* const verb = app.add_subcommand(name)->group("")->allow_extras();
     verb->callback([&parsed, name] {
       parsed.run = [name] {
@@ -341,6 +376,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
       *add_client_verb(app, "subscriptions", "look at subscriptions and their dead letters, or operate one",
                        parsed),
       parsed.subscriptions, parsed.client, parsed.run);
+  add_queue_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);
   add_later_verbs(app, parsed);

@@ -84,7 +84,11 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
       {"simulate", "f", "--seeds", "0"},
       {"simulate", "f", "--events", "20001"},
       {"simulate", "f", "--trace"},
-      {"simulate", "f", "--trace", "--seeds", "1", "--json"}};
+      {"simulate", "f", "--trace", "--seeds", "1", "--json"},
+      {"queues", "show"},
+      {"queues", "list", "later"},
+      {"queues", "retry", "later"},
+      {"queues", "show", "later", "--state", "lost"}};
   for (const auto& arguments : cases) {
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.code, 2) << testing::PrintToString(arguments);
@@ -94,10 +98,10 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
 }
 
 TEST(CommandLine, SaysWhichVerbsAreNotThereYet) {
-  const Outcome outcome = run({"queues", "show", "charges", "--from", "0"});
+  const Outcome outcome = run({"migrations", "show", "charges", "--from", "0"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err, "flotilla: 'queues' is not in this build yet\n");
+  EXPECT_EQ(outcome.err, "flotilla: 'migrations' is not in this build yet\n");
 }
 
 TEST(ClientVerbs, AskTheRightThing) {
@@ -134,6 +138,13 @@ TEST(ClientVerbs, AskTheRightThing) {
       {{"subscriptions", "dead-letters", "mail", "replay", "--all", "--code", "503", "--who", "ann", "--why",
         "x"},
        "POST /api/v1/subscriptions/mail/dead-letters/replay"},
+      {{"queues"}, "GET /api/v1/queues"},
+      {{"queues", "show", "later"}, "GET /api/v1/queues/later?limit=100"},
+      {{"queues", "show", "later", "--state", "dead", "--limit", "5", "--after", "7"},
+       "GET /api/v1/queues/later?limit=5&state=dead&after=7"},
+      {{"queues", "show", "later", "7"}, "GET /api/v1/queues/later/7"},
+      {{"queues", "retry", "later", "7", "--why", "x"}, "POST /api/v1/queues/later/7/retry"},
+      {{"queues", "delete", "later", "7"}, "DELETE /api/v1/queues/later/7"},
       {{"breakers"}, "GET /api/v1/breakers"},
       {{"breakers", "show", "a/b"}, "GET /api/v1/breakers/a%2Fb"},
       {{"breakers", "force-open", "pay"}, "POST /api/v1/breakers/pay/force-open"},

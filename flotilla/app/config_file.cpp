@@ -250,6 +250,30 @@ void check_shared_journal(const ConfigFile& file, const Node& root, Problems& pr
   }
 }
 
+// A queue is of one service, and so far of one process.
+void check_queues(const ConfigFile& file, const Node& root, Problems& problems) {
+  std::map<std::string, ServiceName> owners;
+  for (const call::ServiceConfig& service : file.services) {
+    for (const call::Fallback& fallback : service.fallbacks) {
+      const auto* const queue = std::get_if<call::QueueFallback>(&fallback);
+      if (queue == nullptr) {
+        continue;
+      }
+      const Node* const entry = root.find("services")->find(service.name.value());
+      const config::Place place = entry->find("fallback")->find("queue")->place;
+      if (const auto [other, fresh] = owners.emplace(queue->name, service.name); !fresh) {
+        problems.add(place, fmt::format("queue '{}' is that of service '{}': give this one another name",
+                                        queue->name, other->second.value()));
+      }
+      if (is_postgres(file.stores.journal)) {
+        problems.add(place,
+                     "a queue in a journal that several processes share is not in this build yet; keep the "
+                     "journal in SQLite");
+      }
+    }
+  }
+}
+
 // A key whose mapping another spec reads, from the node.
 using ReadPart = std::function<void(ConfigFile&, const Node&, Problems&)>;
 void add_part(Spec<ConfigFile>& spec, const char* key, const char* meaning, ReadPart read) {
@@ -370,6 +394,14 @@ std::optional<std::string> read_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+bool has_queues(const ConfigFile& file) {
+  return std::ranges::any_of(file.services, [](const call::ServiceConfig& service) {
+    return std::ranges::any_of(service.fallbacks, [](const call::Fallback& fallback) {
+      return std::holds_alternative<call::QueueFallback>(fallback);
+    });
+  });
+}
+
 std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, const std::string& path,
                                                      const config::Sources& sources) {
   Problems problems;
@@ -383,6 +415,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
     if (problems.empty()) {
       check_listeners(file, *root, problems);
       check_shared_journal(file, *root, problems);
+      check_queues(file, *root, problems);
     }
   }
   if (!problems.empty()) {
@@ -435,7 +468,7 @@ std::string config_reference() {
   table("`admin`", "The management API; see [operations](operations.md).", admin_spec().reference());
   table("`api`", "The application API; only what the file names is opened. See [sagas](sagas.md).",
         api_spec().reference());
-  table("`stores`", "Opened where the file names it, sagas or topics. See [the journal](journal.md).",
+  table("`stores`", "Opened where the file names it, sagas, topics or queues. See [the journal](journal.md).",
         stores_spec({}).reference());
   table("`registry`", "See [discovery](discovery.md).", registry_spec().reference());
   table("`telemetry`", "Named by the design, refused so far.", telemetry_spec().reference());

@@ -61,6 +61,9 @@ struct ConfigFile {
   std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at
 };
 
+// Whether a service has a `queue` fallback.
+[[nodiscard]] bool has_queues(const ConfigFile& file);
+
 // The lines of an error each begin with FILE:LINE:COLUMN.
 using ConfigErrors = std::vector<std::string>;
 

@@ -110,9 +110,12 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   EXPECT_EQ(payment.rate_limit->period, 1s);
   EXPECT_EQ(payment.outlier->eject, 30s);
   ASSERT_EQ(payment.fallbacks.size(), 1U);
-  const auto& respond = std::get<call::RespondFallback>(payment.fallbacks[0]);
-  EXPECT_EQ(respond.status, 202);
-  EXPECT_EQ(respond.body, R"({"status":"pending","message":"Will charge later"})");
+  const auto& queue = std::get<call::QueueFallback>(payment.fallbacks[0]);
+  EXPECT_EQ(queue.name, "pending-charges");
+  EXPECT_EQ(queue.items, 10'000U);
+  ASSERT_TRUE(queue.pending);
+  EXPECT_EQ(queue.pending->status, 202);
+  EXPECT_EQ(queue.pending->body, R"({"status":"pending","message":"Will charge later"})");
   ASSERT_EQ(file->services.at(1).urls.size(), 1U);
   EXPECT_EQ(file->services.at(1).urls[0].port, 9100);
 
@@ -160,6 +163,36 @@ std::vector<BadFile> bad_files() {
   }
   all.pop_back();
   return all;
+}
+
+TEST(ConfigFile, ReadsTheKeysOfAQueue) {
+  const auto file = parse_config(
+      "services:\n"
+      "  pay:\n"
+      "    fallback:\n"
+      "      queue: { name: later, key: .order, items: 5, bytes: 1MiB, age: 2h, keep: 1d, drain: 30/m, "
+      "concurrency: 2,\n"
+      "               timeout: 3s, retry: { attempts: 4, backoff: 1s..9s }, idempotent: key, probe: false }\n"
+      "  mail: { fallback: { service: pay, queue: mails } }\n",
+      "f", few_files());
+  ASSERT_TRUE(file.has_value()) << file.error().front();
+  EXPECT_TRUE(has_queues(*file));
+  const auto& queue = std::get<call::QueueFallback>(file->services.at(0).fallbacks.at(0));
+  EXPECT_EQ(queue.name, "later");
+  EXPECT_TRUE(queue.key.has_value());
+  EXPECT_EQ(queue.items, 5U);
+  EXPECT_EQ(queue.bytes, std::uint64_t{1} << 20);
+  EXPECT_EQ(queue.age, 2h);
+  EXPECT_EQ(queue.keep, 24h);
+  EXPECT_DOUBLE_EQ(queue.drain, 0.5);
+  EXPECT_EQ(queue.concurrency, 2U);
+  EXPECT_EQ(queue.timeout, 3s);
+  EXPECT_EQ(queue.retry.attempts, 4U);
+  EXPECT_EQ(queue.retry.cap, 9s);
+  EXPECT_TRUE(queue.deduplicates);
+  EXPECT_FALSE(queue.probe);
+  EXPECT_FALSE(queue.pending.has_value());
+  EXPECT_EQ(file->services.at(1).fallbacks.size(), 2U);
 }
 
 TEST(ConfigFile, PointsAtEveryFault) {

@@ -74,6 +74,9 @@ Platform::~Platform() {
   registry_.reset();
   instance_health_.reset();
   events_.reset();
+  if (queues_) {
+    queues_->runner().stop();  // calls under way ask it as long as there are workers
+  }
   if (sagas_) {
     sagas_->stop();
   }
@@ -169,15 +172,25 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     }
     sagas_ = std::move(*sagas);
     events_ = std::make_unique<EventHost>(sagas_->journal(), runtime->file.topics, seed);
+    queues_ = std::make_unique<QueueHost>(sagas_->journal(), seed, api_base(runtime->file));
   }
   for (std::uint32_t i = 0; i < runtime->workers; ++i) {
-    auto worker =
-        Worker::start(i, directory_, seed + i + 1, access_log_.get(), sagas_ ? &sagas_->sagas() : nullptr);
+    auto worker = Worker::start(i, directory_, seed + i + 1, access_log_.get(),
+                                sagas_ ? &sagas_->sagas() : nullptr, queues_ ? &queues_->runner() : nullptr);
     if (!worker) {
       return std::unexpected(worker.error());
     }
     workers_.push_back(std::move(*worker));
-    if (auto prepared = workers_.back()->prepare(runtime); !prepared) {
+  }
+  if (queues_) {  // before the first listener: a call may have to go behind those that wait
+    std::vector<events::QueueHost> hosts;
+    for (const auto& worker : workers_) {
+      hosts.push_back(worker->queue_host());
+    }
+    queues_->runner().start(queues_of(runtime->file), std::move(hosts));
+  }
+  for (const auto& worker : workers_) {
+    if (auto prepared = worker->prepare(runtime); !prepared) {
       return std::unexpected(prepared.error());
     }
   }
@@ -269,10 +282,13 @@ Result<> Platform::open_api(const ConfigFile& file) {
           co_return problem(refusal->reason, refusal->detail);
         }
         if (sagas_ == nullptr) {
-          co_return problem(Reason::not_found, "the file names no sagas and no topics");
+          co_return problem(Reason::not_found, "the file names no sagas, topics or queues");
         }
         if (events::SubscriptionApi::serves(request.target)) {
           co_return co_await events_->subscription_api().handle(std::move(request), peer);
+        }
+        if (events::QueueApi::serves(request.target)) {
+          co_return co_await queues_->api().handle(std::move(request), peer);
         }
         if (events::Api::serves(request.target)) {
           co_return co_await events_->api().handle(std::move(request), peer);
@@ -316,6 +332,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
                         [this](http::Request request, net::SocketAddress peer) {
                           return events_->operator_api().handle(std::move(request), peer);
                         });
+      admin_api_->mount(std::string(events::QueueApi::kOperatorPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return queues_->api().handle_operator(std::move(request), peer);
+                        });
       admin_api_->mount(std::string(events::SubscriptionApi::kOperatorPrefix),
                         [this](http::Request request, net::SocketAddress peer) {
                           return events_->subscription_api().handle_operator(std::move(request), peer);
@@ -333,6 +353,7 @@ int Platform::run() {
   if (sagas_) {
     tasks_->spawn(sagas_->tend_forever(*loop_));
     tasks_->spawn(events_->tend_forever(*loop_));
+    tasks_->spawn(queues_->tend_forever(*loop_, queues_of(runtime_->file)));
   }
   for (const gateway::GatewayConfig& gateway : runtime_->file.gateways) {
     log::info("gateway {} listens on http://{}", gateway.name, gateway.listen);
@@ -374,7 +395,8 @@ net::Task<> Platform::drain(Duration grace) {
     });
   };
   if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
-    left += 2;
+    left += 3;
+    queues_->runner().drain(grace, one_less);
     events_->subscriptions().drain(grace, one_less);
     sagas_->runner().drain(grace, one_less);
   }
@@ -455,9 +477,10 @@ Result<> Platform::reload() {
       !journal.empty() &&
       (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive)) {
     return failed(
-        path_ + (sagas_
-                     ? ": stores cannot change while running; restart for that"
-                     : ": the first sagas or topics need a journal, which is opened at the start; restart"));
+        path_ +
+        (sagas_
+             ? ": stores cannot change while running; restart for that"
+             : ": the first sagas, topics or queues need a journal, which is opened at the start; restart"));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
@@ -491,6 +514,9 @@ Result<> Platform::reload() {
   }
   if (events_) {
     events_->replace_subscriptions((*runtime)->file.subscriptions);
+  }
+  if (queues_) {
+    queues_->runner().replace(queues_of((*runtime)->file));
   }
   runtime_ = std::move(*runtime);
   follow_instances();

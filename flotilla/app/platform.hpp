@@ -13,6 +13,7 @@
 #include "flotilla/admin/admin_api.hpp"
 #include "flotilla/admin/platform.hpp"
 #include "flotilla/app/event_host.hpp"
+#include "flotilla/app/queue_host.hpp"
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/app/saga_host.hpp"
 #include "flotilla/app/worker.hpp"
@@ -81,6 +82,7 @@ class Platform final : public admin::Platform {
   std::unique_ptr<telemetry::AccessLog> access_log_;  // nullptr: off
   std::unique_ptr<SagaHost> sagas_;                   // nullptr: the file names nothing that needs a journal
   std::unique_ptr<EventHost> events_;                 // beside sagas_
+  std::unique_ptr<QueueHost> queues_;                 // beside sagas_
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<discovery::InstanceHealth> instance_health_;

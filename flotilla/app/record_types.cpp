@@ -2,6 +2,7 @@
 
 #include "flotilla/events/core/dead_letter_item.hpp"
 #include "flotilla/events/core/declaration.hpp"
+#include "flotilla/events/core/queue_item.hpp"
 #include "flotilla/saga/core/saga_batch.hpp"
 
 namespace flotilla::app {
@@ -10,6 +11,7 @@ journal::Vocabulary record_types() {
   journal::Vocabulary all = saga::saga_vocabulary();
   all.add(events::letter_record_types());
   all.add(events::declaration_record_types());
+  all.add(events::queue_record_types());
   return all;
 }
 

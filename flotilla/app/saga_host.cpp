@@ -13,8 +13,17 @@
 namespace flotilla::app {
 namespace {
 
-// Where services, and other processes of a shared journal, reach the application API; empty where the file
-// does not say: a port on all addresses has no one address.
+Result<std::unique_ptr<journal::Journal>> open_journal(const std::string& where,
+                                                       const std::string& own_address) {
+  if (is_postgres(where)) {
+    return journal::PostgresJournal::open(
+        {.uri = where, .vocabulary = record_types(), .address = own_address, .now = {}});
+  }
+  return journal::SqliteJournal::open({.path = where, .vocabulary = record_types(), .now = {}, .vfs = {}});
+}
+
+}  // namespace
+
 std::string api_base(const ConfigFile& file) {
   if (!file.api) {
     return {};
@@ -32,23 +41,12 @@ std::string api_base(const ConfigFile& file) {
   return fmt::format("http://{}", authority);
 }
 
-Result<std::unique_ptr<journal::Journal>> open_journal(const std::string& where,
-                                                       const std::string& own_address) {
-  if (is_postgres(where)) {
-    return journal::PostgresJournal::open(
-        {.uri = where, .vocabulary = record_types(), .address = own_address, .now = {}});
-  }
-  return journal::SqliteJournal::open({.path = where, .vocabulary = record_types(), .now = {}, .vfs = {}});
-}
-
-}  // namespace
-
 std::string journal_path(const ConfigFile& file) {
   if (!file.stores.journal.empty()) {
     return file.stores.journal;
   }
-  return file.sagas.empty() && file.topics.empty() && !file.stores.named ? std::string()
-                                                                         : default_journal(file.path);
+  const bool needed = !file.sagas.empty() || !file.topics.empty() || has_queues(file) || file.stores.named;
+  return needed ? default_journal(file.path) : std::string();
 }
 
 Result<std::unique_ptr<SagaHost>> SagaHost::open(const ConfigFile& file, std::uint64_t seed) {

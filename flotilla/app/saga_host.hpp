@@ -25,6 +25,10 @@ namespace flotilla::app {
 // Where a file that needs a journal keeps it, a path or a PostgreSQL address; empty for one that needs none.
 [[nodiscard]] std::string journal_path(const ConfigFile& file);
 
+// Where services, and other processes of a shared journal, reach the application API; empty where the file
+// does not say: a port on all addresses has no one address.
+[[nodiscard]] std::string api_base(const ConfigFile& file);
+
 class SagaHost {
  public:
   // Opens the journal and reads what has not ended. Errors name the store and the way out.

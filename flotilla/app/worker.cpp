@@ -27,7 +27,7 @@ http::ServerLimits to_server_limits(const gateway::GatewayLimits& limits) {
 
 Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discovery::Directory& directory,
                                               std::uint64_t seed, telemetry::AccessLog* access_log,
-                                              saga::Sagas* sagas) {
+                                              saga::Sagas* sagas, call::DurableQueue* later) {
   auto loop = net::Loop::create();
   if (!loop) {
     return std::unexpected(loop.error());
@@ -38,6 +38,7 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
   }
   std::unique_ptr<Worker> worker(
       new Worker(index, directory, seed, access_log, sagas, std::move(*loop), std::move(*resolver)));
+  worker->caller_.set_later(later);
   worker->thread_ = std::thread([w = worker.get()] { w->loop_->run(); });
   worker->run([w = worker.get()] {
     w->tasks_ = std::make_unique<net::Scope>();
@@ -199,6 +200,11 @@ saga::ShardHost Worker::saga_host() {
 events::DeliveryHost Worker::delivery_host() {
   return {.loop = loop_.get(),
           .carrier = std::make_shared<events::CallDelivery>(*loop_, caller_, [this] { return table_; })};
+}
+
+events::QueueHost Worker::queue_host() {
+  return {.loop = loop_.get(),
+          .carrier = std::make_shared<events::CallQueueCarrier>(*loop_, caller_, [this] { return table_; })};
 }
 
 const http::ServerCounters* Worker::counters(const std::string& gateway) const {

@@ -13,6 +13,7 @@
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/call/caller.hpp"
 #include "flotilla/discovery/directory.hpp"
+#include "flotilla/events/queue_shard.hpp"
 #include "flotilla/events/subscription_shard.hpp"
 #include "flotilla/gateway/handler.hpp"
 #include "flotilla/http/server.hpp"
@@ -23,12 +24,12 @@ namespace flotilla::app {
 
 class Worker {
  public:
-  // `access_log` and `sagas` may be nullptr, and outlive the worker.
+  // `access_log`, `sagas` and `later` may be nullptr, and outlive the worker.
   [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index,
                                                              const discovery::Directory& directory,
                                                              std::uint64_t seed,
                                                              telemetry::AccessLog* access_log,
-                                                             saga::Sagas* sagas);
+                                                             saga::Sagas* sagas, call::DurableQueue* later);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -45,6 +46,8 @@ class Worker {
   [[nodiscard]] saga::ShardHost saga_host();
   // The same for subscriptions.
   [[nodiscard]] events::DeliveryHost delivery_host();
+  // The same for queues.
+  [[nodiscard]] events::QueueHost queue_host();
 
   // Counters of the gateway's server on this worker; nullptr if there is none. Any thread may read them.
   [[nodiscard]] const http::ServerCounters* counters(const std::string& gateway) const;

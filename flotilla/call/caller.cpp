@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/call/call_state.hpp"
 #include "flotilla/net/scope.hpp"
 
 namespace flotilla::call {
@@ -36,51 +37,25 @@ Refusal refusal_of(const http::UpstreamFailure& failure) {
 
 }  // namespace
 
-// What one logical call carries from attempt to attempt.
-struct Caller::CallState {
-  CallState(WorkerService& called, Outgoing& out, Instant until, std::uint32_t on_worker)
-      : service(called), outgoing(out), deadline(until), worker(on_worker) {
-    service.service->budget().call_started(worker);
-    service.counters->calls.add();
-  }
-  CallState(const CallState&) = delete;
-  CallState& operator=(const CallState&) = delete;
-  ~CallState() { service.service->budget().call_ended(worker); }
-
-  [[nodiscard]] Service& shared() const noexcept { return *service.service; }
-
-  WorkerService& service;
-  Outgoing& outgoing;
-  Instant deadline;  // of the whole call
-  std::uint32_t worker;
-  std::uint32_t sent = 0;     // attempts begun
-  std::uint32_t counted = 0;  // of them, those that the retry policy counts
-  bool single = false;        // the caller's deadline alone counts
-  bool free_retry_used = false;
-  bool unsent_retry_used = false;
-  bool displaced = false;  // from a shared connection: it goes alone from then on
-  bool again_alone = false;
-  std::vector<std::string> tried;  // ids of instances, filled only when there is a retry
-  std::optional<resilience::RetryBudget::Ticket> ticket;
-  // About the attempt that just failed, for the retry decision.
-  std::optional<resilience::RetryReason> failed;
-  bool bytes_sent = false;
-  bool answer_begun = false;
-  bool reused = false;
-  std::string instance_id;
-};
-
 net::Task<> Caller::call(const ServiceTable& services, WorkerService& service, Outgoing& outgoing,
                          Instant deadline, Answer& answer) {
   CallState state(service, outgoing,
                   std::min(deadline, saturating_add(loop_.now(), service.service->config().timeout)),
                   worker_);
-  if (auto refused = enter_rate_limit(state)) {
+  const bool falls_back = !service.service->config().fallbacks.empty();
+  if (falls_back && must_queue(state)) {
+    state.behind = true;
+    answer.value =
+        Refusal{.reason = Reason::behind, .detail = "earlier calls of its key still wait in a queue"};
+  } else if (auto refused = enter_rate_limit(state)) {
     answer.value = std::move(*refused);
   } else {
     co_await attempts(state, answer);
   }
-  if (!service.service->config().fallbacks.empty()) {
+  if (Refusal* const refusal = answer.refusal(); refusal != nullptr && state.maybe_acted) {
+    refusal->effect = std::max(refusal->effect, Effect::unknown);  // of an attempt before the last one
+  }
+  if (falls_back) {
     co_await fall_back(services, state, answer);
   }
   if (const Refusal* refusal = answer.refusal()) {
@@ -357,6 +332,7 @@ net::Task<> Caller::attempt(CallState& state, Answer& answer) {
     attempt.settle(outcome, loop_.now());
     state.failed = resilience::retry_reason_of_status(status);
     state.bytes_sent = state.answer_begun = true;
+    state.maybe_acted = state.maybe_acted || outcome == Outcome::failure;
     state.instance_id = attempt.instance->id;
   }
   answer.value.emplace<LiveAnswer>(std::move(attempt), std::move(upstream));
@@ -384,6 +360,7 @@ Refusal Caller::fail_attempt(CallState& state, Attempt& attempt, const http::Ups
     return refusal_of(failure);
   }
   attempt.settle(Outcome::failure, loop_.now());
+  state.maybe_acted = true;
   state.instance_id = attempt.instance->id;
   if (failure.kind == http::UpstreamFailure::Kind::timeout) {
     state.failed = resilience::RetryReason::timeout;
@@ -439,75 +416,6 @@ net::Task<std::expected<void, http::UpstreamFailure>> Caller::exchange_streamed(
     upstream.spoil();  // an answer before the end of the request: the connection cannot carry another
   }
   co_return got;
-}
-
-bool Caller::wants_stale(const WorkerService& service, const Outgoing& outgoing) {
-  return outgoing.method == http::Method::get &&
-         std::ranges::any_of(service.service->config().fallbacks,
-                             [](const Fallback& f) { return std::holds_alternative<StaleFallback>(f); });
-}
-
-void Caller::keep_stale(const std::string& key, const http::Response& response) {
-  const auto cache_control = response.headers.get("Cache-Control");
-  if (key.empty() || response.status < 200 || response.status > 299 ||
-      response.headers.contains("Set-Cookie") ||
-      (cache_control && to_lower(*cache_control).find("no-store") != std::string::npos)) {
-    return;
-  }
-  stale_.store(key, response, loop_.now());
-}
-
-net::Task<> Caller::fall_back(const ServiceTable& services, CallState& state, Answer& answer) {
-  const LiveAnswer* const live = answer.live();
-  if (live != nullptr && live->head().status < 500) {
-    co_return;
-  }
-  const auto counted = [&](FallbackKind kind) {
-    state.service.counters->fallbacks[static_cast<std::size_t>(kind)].add();
-  };
-  for (const Fallback& fallback : state.shared().config().fallbacks) {
-    if (const auto* respond = std::get_if<RespondFallback>(&fallback)) {
-      counted(FallbackKind::respond);
-      FallbackAnswer instead{.kind = FallbackKind::respond,
-                             .response = {.status = respond->status, .body = respond->body}};
-      for (const auto& [name, value] : respond->headers) {
-        instead.response.headers.add(name, value);
-      }
-      answer.value = std::move(instead);
-      co_return;
-    }
-    if (const auto* stale = std::get_if<StaleFallback>(&fallback)) {
-      const auto* const kept = stale_.find(state.outgoing.stale_key(), stale->longest, loop_.now());
-      if (kept != nullptr) {
-        counted(FallbackKind::stale);
-        FallbackAnswer instead{.kind = FallbackKind::stale, .response = kept->response};
-        const auto age = std::chrono::duration_cast<std::chrono::seconds>(loop_.now() - kept->stored);
-        instead.response.headers.set("Age", fmt::format("{}", age.count()));
-        answer.value = std::move(instead);
-        co_return;
-      }
-    }
-    if (const auto* other = std::get_if<ServiceFallback>(&fallback)) {
-      WorkerService* const alternative = services.find(other->service);
-      if (alternative == nullptr || state.outgoing.streams) {
-        continue;
-      }
-      // Its own policies and deadline, but no fallback of its own: one step aside, never two.
-      CallState aside(*alternative, state.outgoing,
-                      saturating_add(loop_.now(), alternative->service->config().timeout), worker_);
-      Answer other_answer;
-      if (!enter_rate_limit(aside)) {
-        co_await attempts(aside, other_answer);
-      }
-      state.sent += aside.sent;
-      const LiveAnswer* const better = other_answer.live();
-      if (better != nullptr && better->head().status < 500) {
-        counted(FallbackKind::service);
-        answer = std::move(other_answer);
-        co_return;
-      }
-    }
-  }
 }
 
 }  // namespace flotilla::call

@@ -28,6 +28,8 @@
 
 namespace flotilla::call {
 
+class DurableQueue;
+
 class Caller {
  public:
   static constexpr std::uint32_t kMostAttempts = 16;
@@ -54,12 +56,18 @@ class Caller {
   void keep_stale(const std::string& key, const http::Response& response);
   [[nodiscard]] static bool wants_stale(const WorkerService& service, const Outgoing& outgoing);
 
+  // Where calls of services with a `queue` fallback wait, which outlives the last call; without one they fail
+  // as if they had none.
+  void set_later(DurableQueue* later) noexcept { later_ = later; }
+
  private:
   struct CallState;
 
   net::Task<> attempts(CallState& state, Answer& answer);
   net::Task<> attempt(CallState& state, Answer& answer);
   net::Task<> fall_back(const ServiceTable& services, CallState& state, Answer& answer);
+  [[nodiscard]] bool must_queue(const CallState& state) const;
+  [[nodiscard]] net::Task<bool> queue_for_later(const QueueFallback& queue, CallState& state, Answer& answer);
 
   [[nodiscard]] std::optional<Refusal> enter_rate_limit(CallState& state);
   [[nodiscard]] std::optional<Refusal> enter_breaker(CallState& state, Attempt& attempt);
@@ -84,6 +92,7 @@ class Caller {
   std::uint32_t worker_;
   Random random_;
   StaleCache stale_;
+  DurableQueue* later_ = nullptr;
   std::string head_;  // scratch for request heads
 };
 

@@ -23,9 +23,10 @@
 
 namespace flotilla::call {
 
-enum class FallbackKind : std::uint8_t { respond, stale, service };
+enum class FallbackKind : std::uint8_t { respond, stale, service, queue };
+inline constexpr std::size_t kFallbackKinds = 4;
 [[nodiscard]] constexpr std::string_view to_string(FallbackKind kind) noexcept {
-  constexpr std::array<std::string_view, 3> names{"respond", "stale", "service"};
+  constexpr std::array<std::string_view, kFallbackKinds> names{"respond", "stale", "service", "queue"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -38,9 +39,9 @@ struct alignas(128) ServiceCounters {
   Counter cancelled;                           // the caller left
   std::array<Counter, kReasonCount> refusals;  // by reason: refused by a policy, or failed without an answer
   Counter retries;
-  std::array<Counter, 8> retries_suppressed;  // by resilience::GiveUp
-  std::array<Counter, 5> breaker_results;     // by resilience::Counted
-  std::array<Counter, 3> fallbacks;           // by FallbackKind
+  std::array<Counter, 8> retries_suppressed;      // by resilience::GiveUp
+  std::array<Counter, 5> breaker_results;         // by resilience::Counted
+  std::array<Counter, kFallbackKinds> fallbacks;  // by FallbackKind
   Counter connections_opened;
   Counter pipelined;  // requests that were free to share a connection
   Counter displaced;  // of them, those whose connection another request ended: sent again, alone

@@ -14,6 +14,7 @@
 
 #include "flotilla/base/strong.hpp"
 #include "flotilla/base/time.hpp"
+#include "flotilla/expr/core/program.hpp"
 #include "flotilla/resilience/bulkhead.hpp"
 #include "flotilla/resilience/core/balancer.hpp"
 #include "flotilla/resilience/core/breaker_config.hpp"
@@ -43,7 +44,25 @@ struct StaleFallback {
 struct ServiceFallback {
   ServiceName service;
 };
-using Fallback = std::variant<RespondFallback, StaleFallback, ServiceFallback>;
+// The call waits, durably, until the service is back (call/durable_queue.hpp).
+struct QueueFallback {
+  std::string name;
+  std::optional<expr::Program> key;  // over the body: calls of one key keep their order; none: no order
+  std::uint32_t items = 10'000;      // that may wait, dead letters included
+  std::uint64_t bytes = std::uint64_t{64} << 20;
+  Duration age = std::chrono::hours(24);       // then it is a dead letter
+  Duration keep = std::chrono::hours(24 * 7);  // results
+  double drain = 1;                            // calls a second at least
+  std::uint32_t concurrency = 4;
+  Duration timeout = std::chrono::seconds(5);  // of one attempt
+  resilience::RetryPolicy retry{
+      .attempts = 20, .first = std::chrono::seconds(1), .cap = std::chrono::minutes(5)};
+  bool deduplicates = false;  // the service acts once for a key, also for one that the queue made up
+  bool probe = true;          // it may be tried when the breaker's wait is over
+  std::optional<RespondFallback> pending;  // what is answered; none: the id and where to ask
+  std::string written;                     // as the file has it, to tell whether it changed
+};
+using Fallback = std::variant<RespondFallback, StaleFallback, ServiceFallback, QueueFallback>;
 
 struct HealthConfig {
   std::string path = "/health";

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/call/fallback_config_reader.hpp"
 #include "flotilla/http/connection_pool.hpp"
 #include "flotilla/http/core/authority.hpp"
 #include "flotilla/http/core/uri.hpp"
@@ -232,67 +233,6 @@ const Spec<HealthConfig>& health_spec() {
     return s;
   }();
   return spec;
-}
-
-const Spec<RespondFallback>& respond_spec() {
-  static const Spec<RespondFallback> spec = [] {
-    Spec<RespondFallback> s("respond");
-    s.field_with<std::uint32_t>(
-        "status", config::integer(200, 599),
-        [](RespondFallback& r, std::uint32_t n, const Node&, Problems&) {
-          r.status = static_cast<std::uint16_t>(n);
-        },
-        "status of the answer", "200");
-    s.field_with<std::string>(
-        "body", config::json_value(),
-        [](RespondFallback& r, const std::string& json, const Node& node, Problems&) {
-          const bool plain = node.kind == Node::Kind::scalar;
-          r.body = plain ? node.text : json;
-          r.headers.emplace_back("Content-Type", plain ? "text/plain; charset=utf-8" : "application/json");
-        },
-        "text, or a value sent as JSON");
-    return s;
-  }();
-  return spec;
-}
-
-// The order of the keys is the order in which they are tried.
-Kind<std::vector<Fallback>> fallbacks() {
-  const std::string form = "a mapping of respond, stale or service";
-  return {
-      .form = form,
-      .schema = fmt::format(
-          R"({{"type":"object","additionalProperties":false,"properties":{{"respond":{},"stale":{{"type":"string"}},"service":{{"type":"string"}}}}}})",
-          respond_spec().schema()),
-      .read = [form](const Node& node, Problems& problems) -> std::optional<std::vector<Fallback>> {
-        if (node.kind != Node::Kind::map) {
-          config::wrong(node, form, problems);
-          return std::nullopt;
-        }
-        std::vector<Fallback> all;
-        for (const Node::Entry& entry : node.entries) {
-          if (entry.key == "respond") {
-            RespondFallback respond;
-            respond_spec().read(entry.value, respond, problems);
-            all.emplace_back(std::move(respond));
-          } else if (entry.key == "stale") {
-            if (const auto longest = config::duration(1s, 24h * 30).read(entry.value, problems)) {
-              all.emplace_back(StaleFallback{*longest});
-            }
-          } else if (entry.key == "service") {
-            if (auto name = config::text().read(entry.value, problems)) {
-              all.emplace_back(ServiceFallback{ServiceName(*name)});
-            }
-          } else {
-            problems.add(
-                entry.place,
-                entry.key == "queue"
-                    ? std::string("'queue' is not in this build yet")
-                    : fmt::format("unknown fallback '{}'; known are respond, stale, service", entry.key));
-          }
-        }
-        return all;
-      }};
 }
 
 Kind<FixedUrl> url() {

@@ -30,6 +30,7 @@ Rig::Rig(Setup setup) {
   FLOTILLA_ASSERT(gateway.has_value());
   view_ = make_view(*gateway, table, 0, setup.sagas);
   caller_ = std::make_unique<call::Caller>(*loop_, *resolver_, 0, 1);
+  caller_->set_later(setup.later);
   handler_ = std::make_unique<GatewayHandler>(*caller_, view_, Random(1), setup.access_log);
   http::ServerLimits limits;
   limits.body = std::uint64_t{64} << 20U;

@@ -124,6 +124,7 @@ class Rig {
     std::optional<ActionConfig> action;  // instead of the proxying
     Named named;                         // what it may name
     saga::Sagas* sagas = nullptr;
+    call::DurableQueue* later = nullptr;
   };
 
   explicit Rig(Setup setup);

@@ -1,0 +1,53 @@
+// queue_simulation FIRST SEEDS EVENTS: lives of a queue for later, one a seed, for ctest's label
+// `simulation`.
+//
+// Exit 1 with the seed, the violated invariant and where its timeline is, or with what was never reached.
+// queue_simulation SEED 1 EVENTS repeats one run.
+#include <fstream>
+#include <iostream>
+
+#include "flotilla/base/text.hpp"
+#include "flotilla/events/core/simulation/queue_world.hpp"
+
+namespace {
+
+using namespace flotilla::events::simulation;
+
+int report(QueueWorldConfig config, const std::string& violation) {
+  QueueCoverage ignored;
+  config.trace = true;
+  const std::string path = "queue-simulation-" + std::to_string(config.seed) + ".txt";
+  std::ofstream(path) << QueueWorld(config, ignored).run().timeline;
+  std::cerr << "seed " << config.seed << ": " << violation << "\ntimeline in " << path << "\n";
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::uint64_t numbers[3] = {1, 1000, 1500};
+  for (int i = 1; i < argc && i <= 3; ++i) {
+    const auto number = flotilla::parse_int<std::uint64_t>(argv[i]);
+    if (!number) {
+      std::cerr << "usage: queue_simulation FIRST_SEED SEEDS EVENTS\n";
+      return 2;
+    }
+    numbers[i - 1] = *number;
+  }
+  const auto [first, seeds, events] = numbers;
+  QueueCoverage coverage;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    const QueueWorldConfig config{.seed = seed, .events = events};
+    const QueueRunOutcome outcome = QueueWorld(config, coverage).run();
+    if (!outcome.violation.empty()) {
+      return report(config, outcome.violation);
+    }
+  }
+  std::cout << seeds << " seeds, " << coverage.events << " events of the world, " << coverage.crashes
+            << " crashes\n";
+  const auto missing = seeds < 100 ? std::vector<std::string>() : coverage.missing();
+  for (const std::string& name : missing) {
+    std::cerr << "never reached: " << name << "\n";
+  }
+  return missing.empty() ? 0 : 1;
+}
