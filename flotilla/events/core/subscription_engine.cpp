@@ -173,6 +173,7 @@ void SubscriptionEngine::forget_all() {
   control_waiters_.clear();
   control_appending_waiters_.clear();
   replay_.reset();
+  replay_begins_ = false;
   redrives_ = 0;
   redrive_bytes_ = 0;
   redrives_out_ = 0;
@@ -274,7 +275,7 @@ void SubscriptionEngine::append() {
   if (is_appending_ || (decided_.empty() && !control_dirty_)) {
     return;
   }
-  effect::Append out;
+  effect::Append out{.replays = std::exchange(replay_begins_, false)};
   std::size_t bytes = 0;
   while (!decided_.empty() && bytes < kMaxAppendBytes && appending_.size() < kMaxSettlements) {
     Settlement next = std::move(decided_.front());

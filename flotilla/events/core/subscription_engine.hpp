@@ -210,6 +210,7 @@ class SubscriptionEngine {
   std::vector<Waiter> control_waiters_;            // of what is to be appended
   std::vector<Waiter> control_appending_waiters_;  // of what is being appended
   std::optional<input::Operate> replay_;           // waits until nothing is under way
+  bool replay_begins_ = false;                     // with the next append
 
   Gate gate_ = Gate::open;
   Instant gate_until_ = kNever;

@@ -163,6 +163,7 @@ struct Append {
   SubscriptionProgress progress;
   std::vector<CausedEvent> caused;
   std::vector<RedriveOutcome> letters;
+  bool replays = false;  // it begins a replay: what was accepted and not yet acknowledged is forgotten
 };
 // Keep one timer: feed Timer at `at`; kNever: none.
 struct Wake {

@@ -89,6 +89,7 @@ void SubscriptionEngine::try_replay() {
   forget_all();
   progress_ = std::move(next);
   read_to_ = progress_.mark;
+  replay_begins_ = true;
   control_dirty_ = true;
   control_waiters_.push_back(asked.waiter);
 }

@@ -214,6 +214,7 @@ class World {
   void settle_dead(At at, const Fact& fact, const effect::Append& append, const journal::Event& dead);
   void check_keys(const effect::Append& append);
   void unsettle_after(At from);
+  void expect_anew(At from);
   void crash();
   void take_over(bool old_one_lives);
 

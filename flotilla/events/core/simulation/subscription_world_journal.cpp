@@ -92,6 +92,8 @@ void World::write(const effect::Append& append) {
       return;
     }
     unsettle_after(next.mark);
+  } else if (append.replays && replay_from_ && next.mark == *replay_from_) {
+    expect_anew(next.mark);
   }
   Published published = sort(append);
   end_letters(append, published);
@@ -213,6 +215,16 @@ void World::unsettle_after(At from) {
     fact.not_before = Instant::min();
   }
   begin_letters_anew();
+}
+
+// A replay that had nothing to unsettle: what was accepted and not yet acknowledged is sent again all the
+// same.
+void World::expect_anew(At from) {
+  for (auto each = facts_.upper_bound(from); each != facts_.end(); ++each) {
+    each->second.spent = 0;
+    each->second.unacked = false;
+    each->second.not_before = Instant::min();
+  }
 }
 
 // The owner dies; what it was about to commit is lost, or is durable and nobody was told.
