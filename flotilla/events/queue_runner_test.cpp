@@ -71,8 +71,10 @@ struct World {
     });
     loop->run();
   }
-  void start() {
+  // The gate from the first look on: a later change is seen by a look to come.
+  void start(QueueGate gate = QueueGate::open) {
     service = std::make_shared<FakeService>(*loop);
+    service->gate = gate;
     runner = std::make_unique<QueueRunner>(journal, 7, "http://flotilla:9901");
     runner->start({make_queue(ServiceName("pay"), fallback)}, {{.loop = loop.get(), .carrier = service}});
     api = std::make_unique<QueueApi>(*runner);
@@ -132,8 +134,7 @@ struct World {
 TEST(QueueRunner, KeepsCallsWhileTheBreakerIsOpenAndCarriesThemOutInOrder) {
   World world;
   world.run([&]() -> net::Task<> {
-    world.start();
-    world.service->gate = QueueGate::closed;
+    world.start(QueueGate::closed);
     const auto first = co_await world.take(R"({"order":"a","n":1})");
     const auto second = co_await world.take(R"({"order":"a","n":2})");
     EXPECT_EQ(first.what, What::queued) << first.detail;
@@ -163,8 +164,7 @@ TEST(QueueRunner, KeepsCallsWhileTheBreakerIsOpenAndCarriesThemOutInOrder) {
 TEST(QueueRunner, ARestartGoesOnWithWhatIsThere) {
   World world;
   world.run([&]() -> net::Task<> {
-    world.start();
-    world.service->gate = QueueGate::closed;
+    world.start(QueueGate::closed);
     const auto taken = co_await world.take(R"({"order":"a","n":1})");
     world.runner->stop();
     EXPECT_EQ((co_await world.take(R"({"order":"a","n":2})")).what, What::failed);
@@ -180,8 +180,7 @@ TEST(QueueRunner, ARestartGoesOnWithWhatIsThere) {
 TEST(QueueRunner, OneIdempotencyKeyIsOneCall) {
   World world;
   world.run([&]() -> net::Task<> {
-    world.start();
-    world.service->gate = QueueGate::closed;
+    world.start(QueueGate::closed);
     const auto first = co_await world.take(R"({"n":1})", "mine");
     const auto again = co_await world.take(R"({"n":1})", "mine");
     EXPECT_EQ(first.what, What::queued);
@@ -235,8 +234,7 @@ TEST(QueueRunner, RefusesBeyondItsBoundAndWhatItDoesNotKnow) {
   World world;
   world.fallback.items = 1;
   world.run([&]() -> net::Task<> {
-    world.start();
-    world.service->gate = QueueGate::closed;
+    world.start(QueueGate::closed);
     EXPECT_EQ((co_await world.take(R"({"n":1})")).what, What::queued);
     const auto full = co_await world.take(R"({"n":2})");
     EXPECT_EQ(full.what, What::full);
@@ -280,8 +278,7 @@ TEST(QueueRunner, SaysPendingOfNothingThatTheJournalDoesNotHave) {
 TEST(QueueRunner, TheListPagesTheOldestFirst) {
   World world;
   world.run([&]() -> net::Task<> {
-    world.start();
-    world.service->gate = QueueGate::closed;
+    world.start(QueueGate::closed);
     for (int n = 0; n < 5; ++n) {
       (void)co_await world.take("{}");
     }
@@ -302,8 +299,7 @@ TEST(QueueRunner, TheListPagesTheOldestFirst) {
 TEST(QueueRunner, AReloadKeepsWhatWaits) {
   World world;
   world.run([&]() -> net::Task<> {
-    world.start();
-    world.service->gate = QueueGate::closed;
+    world.start(QueueGate::closed);
     const auto taken = co_await world.take("{}");
     // replace() waits for the queue to end, so it is asked from another thread than the queue's.
     world.fallback.written = "changed";
