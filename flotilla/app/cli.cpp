@@ -34,6 +34,7 @@ struct Parsed {
   std::string topic;
   SubscriptionCommand subscriptions;
   QueueOrder queue;
+  ViewOrder view;
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
   SagaOrder saga_order;
@@ -207,6 +208,28 @@ void add_queue_verb(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_view_verb(CLI::App& app, Parsed& parsed) {
+  CLI::App* const verb = add_client_verb(app, "views", "look at views, or have one built anew", parsed);
+  ViewOrder& order = parsed.view;
+  verb->add_option("ACTION", parsed.action, "list, show or rebuild")
+      ->check(CLI::IsMember({"list", "show", "rebuild"}));
+  verb->add_option("VIEW", order.name, "which one; for every action but list");
+  verb->add_option("--who", order.who, "who asks");
+  verb->add_option("--why", order.why, "why");
+  verb->callback([&] {
+    const bool list = parsed.action == "list";
+    if (list != order.name.empty()) {
+      throw CLI::ValidationError("VIEW",
+                                 list ? "list takes no view" : parsed.action + " needs a view's name");
+    }
+    parsed.run = [&, list] {
+      return list                      ? list_views(parsed.client)
+             : parsed.action == "show" ? show_view(parsed.client, order.name)
+                                       : rebuild_view(parsed.client, order);
+    };
+  });
+}
+
 // What each action on sagas takes beside the saga; `list` and `count` take no saga.
 struct SagaUse {
   std::string_view action;
@@ -351,7 +374,7 @@ void add_journal_verbs(CLI::App& app, Parsed& parsed) {
 
 // Verbs that the design promises: whoever tries one learns that it is not a slip of the finger.
 void add_later_verbs(CLI::App& app, Parsed& parsed) {
-  for (const char* name : {"import", "views", "migrations", "logs", "sidecar"}) {
+  for (const char* name : {"import", "migrations", "logs", "sidecar"}) {
     CLI::App* const verb = app.add_subcommand(name)->group("")->allow_extras();
     verb->callback([&parsed, name] {
       parsed.run = [name] {
@@ -377,6 +400,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
                        parsed),
       parsed.subscriptions, parsed.client, parsed.run);
   add_queue_verb(app, parsed);
+  add_view_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);
   add_later_verbs(app, parsed);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/json/writer.hpp"
+
 namespace flotilla::app {
 namespace {
 
@@ -19,6 +21,10 @@ constexpr std::array kBreakerColumns{Column{"SERVICE", "service"},     Column{"S
 constexpr std::array kTopicColumns{Column{"NAME", "name"},         Column{"EVENTS", "events"},
                                    Column{"POSITION", "position"}, Column{"RETAIN", "retain"},
                                    Column{"KEY", "key"},           Column{"SCHEMA", "schema"}};
+constexpr std::array kViewColumns{
+    Column{"NAME", "name"},         Column{"STATE", "state"}, Column{"VERSION", "version"},
+    Column{"POSITION", "position"}, Column{"LAG", "lag"},     Column{"ROWS", "rows"},
+    Column{"EVENTS", "events"},     Column{"FROM", "from"},   Column{"FAILURE", "failure"}};
 constexpr std::array kPolicyColumns{Column{"POLICY", "policy"}, Column{"SETTING", "setting"}};
 
 int run(const ClientOptions& options, std::string method, std::string target, const Show& show) {
@@ -29,6 +35,8 @@ int run(const ClientOptions& options, std::string method, std::string target, co
 std::string breaker_table(const json::Value& breaker) {
   return format_table(std::span(&breaker, 1), kBreakerColumns);
 }
+
+std::string view_table(const json::Value& view) { return format_table(std::span(&view, 1), kViewColumns); }
 
 std::string topic_table(const json::Value& topic) {
   return format_table(std::span(&topic, 1), kTopicColumns);
@@ -42,6 +50,29 @@ int list_topics(const ClientOptions& options) {
 
 int show_topic(const ClientOptions& options, const std::string& topic) {
   return run(options, "GET", with_segment("/api/v1/topics/", topic), &topic_table);
+}
+
+int list_views(const ClientOptions& options) {
+  return run(options, "GET", "/api/v1/views", as_list(kViewColumns));
+}
+
+int show_view(const ClientOptions& options, const std::string& name) {
+  return run(options, "GET", with_segment("/api/v1/views/", name), &view_table);
+}
+
+int rebuild_view(const ClientOptions& options, const ViewOrder& order) {
+  json::Value body = json::Value::object();
+  for (const auto& [name, value] : {std::pair("who", &order.who), std::pair("why", &order.why)}) {
+    if (!value->empty()) {
+      body.set(name, *value);
+    }
+  }
+  return ask_and_show(options,
+                      {.method = "POST",
+                       .target = with_segment("/api/v1/views/", order.name) + "/rebuild",
+                       .headers = {{"Content-Type", "application/json"}},
+                       .body = json::write(body)},
+                      &view_table);
 }
 
 int list_services(const ClientOptions& options) {

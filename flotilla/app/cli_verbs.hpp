@@ -23,6 +23,15 @@ namespace flotilla::app {
                               const std::string& service);
 [[nodiscard]] int list_topics(const ClientOptions& options);
 [[nodiscard]] int show_topic(const ClientOptions& options, const std::string& topic);
+[[nodiscard]] int list_views(const ClientOptions& options);
+[[nodiscard]] int show_view(const ClientOptions& options, const std::string& name);
+struct ViewOrder {
+  std::string name;
+  std::string who;
+  std::string why;
+};
+// Shows it as it stands then.
+[[nodiscard]] int rebuild_view(const ClientOptions& options, const ViewOrder& order);
 [[nodiscard]] int explain_service(const ClientOptions& options, const std::string& service);
 
 }  // namespace flotilla::app

@@ -9,9 +9,11 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/app/view_config.hpp"
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
 #include "flotilla/config/spec.hpp"
+#include "flotilla/cqrs/view_config_reader.hpp"
 #include "flotilla/events/subscription_config_reader.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/gateway/gateway_config_reader.hpp"
@@ -194,6 +196,11 @@ void add_named_topics(ConfigFile& file) {
     add(policy.on_success);
     add(policy.on_failure);
   }
+  for (const cqrs::ViewDefinitionPtr& view : file.views) {
+    for (const std::string& topic : view->texts.from) {
+      add(topic);
+    }
+  }
 }
 
 void check_listeners(const ConfigFile& file, const Node& root, Problems& problems) {
@@ -350,7 +357,9 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
   add_part(
       spec, "subscriptions", "who is sent the events of which topic",
       [](ConfigFile& f, const Node& n, Problems& p) { f.subscriptions = events::read_subscriptions(n, p); });
-  for (const char* key : {"choreographies", "aggregates", "views", "migrations", "sidecar"}) {
+  add_part(spec, "views", "what is read, folded from the events of topics",
+           [](ConfigFile& f, const Node& n, Problems& p) { f.views = cqrs::read_views(n, p); });
+  for (const char* key : {"choreographies", "aggregates", "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -407,7 +416,8 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
   Problems problems;
   ConfigFile file;
   file.path = path;
-  if (const auto root = config::parse_document(text, sources, problems)) {
+  const auto root = config::parse_document(text, sources, problems);
+  if (root) {
     if (const Node* const defaults = root->find("defaults")) {
       call::defaults_spec().read(*defaults, file.defaults, problems);
     }
@@ -416,10 +426,14 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
       check_listeners(file, *root, problems);
       check_shared_journal(file, *root, problems);
       check_queues(file, *root, problems);
+      check_views(file, *root, problems);
     }
   }
   if (!problems.empty()) {
     return std::unexpected(problems.lines(path));
+  }
+  if (root) {
+    warn_of_views(file, *root);
   }
   add_named_services(file);
   add_named_topics(file);
@@ -451,11 +465,12 @@ std::string config_schema() {
       R"("compositions":{{"type":"object","additionalProperties":{}}},)"
       R"("sagas":{{"type":"object","additionalProperties":{}}},)"
       R"("topics":{{"type":"object","additionalProperties":{}}},)"
-      R"("subscriptions":{{"type":"object","additionalProperties":{}}}}}}})",
+      R"("subscriptions":{{"type":"object","additionalProperties":{}}},)"
+      R"("views":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), api_spec().schema(), stores_spec({}).schema(), registry_spec().schema(),
       call::defaults_spec().schema(), call::service_spec().schema(), gateway::gateway_schema(),
       gateway::composition_schema(), saga::saga_schema(), events::topic_schema(),
-      events::subscription_schema());
+      events::subscription_schema(), cqrs::view_schema());
 }
 
 std::string config_reference() {
@@ -494,6 +509,8 @@ std::string config_reference() {
         events::topic_reference());
   table("`subscriptions.NAME`", "How events are delivered stands in [events](events.md#subscriptions).",
         events::subscription_reference());
+  table("`views.NAME`", "What views are, and how they are read, stands in [views](views.md).",
+        cqrs::view_reference());
   out += reference_tail();
   return out;
 }

@@ -77,6 +77,9 @@ Platform::~Platform() {
   if (queues_) {
     queues_->runner().stop();  // calls under way ask it as long as there are workers
   }
+  if (views_) {
+    views_->runner().stop();
+  }
   if (sagas_) {
     sagas_->stop();
   }
@@ -173,10 +176,12 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     sagas_ = std::move(*sagas);
     events_ = std::make_unique<EventHost>(sagas_->journal(), runtime->file.topics, seed);
     queues_ = std::make_unique<QueueHost>(sagas_->journal(), seed, api_base(runtime->file));
+    views_ = std::make_unique<ViewHost>(sagas_->journal());
   }
   for (std::uint32_t i = 0; i < runtime->workers; ++i) {
-    auto worker = Worker::start(i, directory_, seed + i + 1, access_log_.get(),
-                                sagas_ ? &sagas_->sagas() : nullptr, queues_ ? &queues_->runner() : nullptr);
+    auto worker =
+        Worker::start(i, directory_, seed + i + 1, access_log_.get(), sagas_ ? &sagas_->sagas() : nullptr,
+                      queues_ ? &queues_->runner() : nullptr, views_ ? &views_->reader() : nullptr);
     if (!worker) {
       return std::unexpected(worker.error());
     }
@@ -209,6 +214,11 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     for (const auto& worker : workers_) {
       hosts.push_back(worker->delivery_host());
     }
+    std::vector<net::Loop*> loops;
+    for (const auto& worker : workers_) {
+      loops.push_back(&worker->loop());
+    }
+    views_->runner().start(runtime->file.views, std::move(loops));
     return events_->start_subscriptions(
         runtime->file.subscriptions, std::move(hosts),
         [this](const ServiceName& service) { return runtime_->service(service) != nullptr; });
@@ -282,7 +292,10 @@ Result<> Platform::open_api(const ConfigFile& file) {
           co_return problem(refusal->reason, refusal->detail);
         }
         if (sagas_ == nullptr) {
-          co_return problem(Reason::not_found, "the file names no sagas, topics or queues");
+          co_return problem(Reason::not_found, "the file names no sagas, topics, queues or views");
+        }
+        if (cqrs::Api::serves(request.target)) {
+          co_return co_await views_->api().handle(std::move(request), peer);
         }
         if (events::SubscriptionApi::serves(request.target)) {
           co_return co_await events_->subscription_api().handle(std::move(request), peer);
@@ -340,6 +353,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
                         [this](http::Request request, net::SocketAddress peer) {
                           return events_->subscription_api().handle_operator(std::move(request), peer);
                         });
+      admin_api_->mount(std::string(cqrs::OperatorApi::kPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return views_->operator_api().handle(std::move(request), peer);
+                        });
     }
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
       return admin_api_->handle(std::move(request), peer);
@@ -395,8 +412,9 @@ net::Task<> Platform::drain(Duration grace) {
     });
   };
   if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
-    left += 3;
+    left += 4;
     queues_->runner().drain(grace, one_less);
+    views_->runner().drain(grace, one_less);
     events_->subscriptions().drain(grace, one_less);
     sagas_->runner().drain(grace, one_less);
   }
@@ -476,11 +494,9 @@ Result<> Platform::reload() {
   if (const std::string journal = journal_path(*file);
       !journal.empty() &&
       (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive)) {
-    return failed(
-        path_ +
-        (sagas_
-             ? ": stores cannot change while running; restart for that"
-             : ": the first sagas, topics or queues need a journal, which is opened at the start; restart"));
+    return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
+                                  : ": the first sagas, topics, queues or views need a journal, which is "
+                                    "opened at the start; restart"));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
@@ -508,6 +524,7 @@ Result<> Platform::reload() {
     }
     sagas_->replace_definitions((*runtime)->file.sagas);
     events_->replace_topics((*runtime)->file.topics);
+    views_->runner().replace((*runtime)->file.views);
   }
   for (const auto& worker : workers_) {
     worker->commit(*runtime);

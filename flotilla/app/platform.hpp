@@ -16,6 +16,7 @@
 #include "flotilla/app/queue_host.hpp"
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/app/saga_host.hpp"
+#include "flotilla/app/view_host.hpp"
 #include "flotilla/app/worker.hpp"
 #include "flotilla/discovery/directory.hpp"
 #include "flotilla/discovery/instance_health.hpp"
@@ -83,6 +84,7 @@ class Platform final : public admin::Platform {
   std::unique_ptr<SagaHost> sagas_;                   // nullptr: the file names nothing that needs a journal
   std::unique_ptr<EventHost> events_;                 // beside sagas_
   std::unique_ptr<QueueHost> queues_;                 // beside sagas_
+  std::unique_ptr<ViewHost> views_;                   // the same
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<discovery::InstanceHealth> instance_health_;

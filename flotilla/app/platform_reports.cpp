@@ -182,6 +182,7 @@ void Platform::metrics(telemetry::MetricsPage& page) {
     sagas_->collect(page);
     events_->collect(page);
     queues_->runner().collect(page);
+    views_->runner().collect(page);
   }
   constexpr telemetry::Family kReloads{"flotilla_config_reloads_total", "Reloads of the file, by result."};
   page.counter(kReloads, {{"result", "done"}}, reloads_);

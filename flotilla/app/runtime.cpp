@@ -46,6 +46,9 @@ Result<std::shared_ptr<const Runtime>> compile_runtime(ConfigFile file, std::uin
   for (const saga::DefinitionPtr& definition : file.sagas) {
     named.sagas.push_back(definition->name);
   }
+  for (const cqrs::ViewDefinitionPtr& view : file.views) {
+    named.views.push_back(view->name);
+  }
   for (const gateway::GatewayConfig& config : file.gateways) {
     auto gateway = gateway::compile_gateway(config, named, file.trusted, workers,
                                             old == nullptr ? nullptr : old->gateway(config.name));

@@ -45,7 +45,8 @@ std::string journal_path(const ConfigFile& file) {
   if (!file.stores.journal.empty()) {
     return file.stores.journal;
   }
-  const bool needed = !file.sagas.empty() || !file.topics.empty() || has_queues(file) || file.stores.named;
+  const bool needed = !file.sagas.empty() || !file.topics.empty() || !file.views.empty() ||
+                      has_queues(file) || file.stores.named;
   return needed ? default_journal(file.path) : std::string();
 }
 

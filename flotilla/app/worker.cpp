@@ -27,7 +27,8 @@ http::ServerLimits to_server_limits(const gateway::GatewayLimits& limits) {
 
 Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discovery::Directory& directory,
                                               std::uint64_t seed, telemetry::AccessLog* access_log,
-                                              saga::Sagas* sagas, call::DurableQueue* later) {
+                                              saga::Sagas* sagas, call::DurableQueue* later,
+                                              cqrs::ViewReader* views) {
   auto loop = net::Loop::create();
   if (!loop) {
     return std::unexpected(loop.error());
@@ -37,7 +38,7 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
     return std::unexpected(resolver.error());
   }
   std::unique_ptr<Worker> worker(
-      new Worker(index, directory, seed, access_log, sagas, std::move(*loop), std::move(*resolver)));
+      new Worker(index, directory, seed, access_log, sagas, views, std::move(*loop), std::move(*resolver)));
   worker->caller_.set_later(later);
   worker->thread_ = std::thread([w = worker.get()] { w->loop_->run(); });
   worker->run([w = worker.get()] {
@@ -48,13 +49,14 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
 }
 
 Worker::Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
-               telemetry::AccessLog* access_log, saga::Sagas* sagas, std::unique_ptr<net::Loop> loop,
-               std::unique_ptr<net::Resolver> resolver)
+               telemetry::AccessLog* access_log, saga::Sagas* sagas, cqrs::ViewReader* views,
+               std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver)
     : index_(index),
       directory_(directory),
       seed_(seed),
       access_log_(access_log),
       sagas_(sagas),
+      views_(views),
       loop_(std::move(loop)),
       resolver_(std::move(resolver)),
       caller_(*loop_, *resolver_, index, seed) {}
@@ -100,7 +102,7 @@ Result<> Worker::open_missing(const Runtime& runtime) {
     // A gateway that moves to another address is opened under a key of its own until commit.
     const std::string key = known == serving_.end() ? gateway->name : gateway->name + "@" + gateway->listen;
     Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(
-                        caller_, gateway::make_view(gateway, table, index_, sagas_),
+                        caller_, gateway::make_view(gateway, table, index_, sagas_, views_),
                         Random(seed_ ^ std::hash<std::string>{}(gateway->name)), access_log_),
                     .server = nullptr,
                     .listen = gateway->listen};
@@ -132,7 +134,7 @@ void Worker::commit(const std::shared_ptr<const Runtime>& runtime) {
       }
       Serving serving = std::move(found->second);
       serving_.erase(found);
-      serving.handler->set_view(gateway::make_view(gateway, table, index_, sagas_));
+      serving.handler->set_view(gateway::make_view(gateway, table, index_, sagas_, views_));
       serving.server->set_limits(to_server_limits(gateway->limits));
       next.emplace(gateway->name, std::move(serving));
     }

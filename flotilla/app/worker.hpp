@@ -24,12 +24,13 @@ namespace flotilla::app {
 
 class Worker {
  public:
-  // `access_log`, `sagas` and `later` may be nullptr, and outlive the worker.
+  // `access_log`, `sagas`, `later` and `views` may be nullptr, and outlive the worker.
   [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index,
                                                              const discovery::Directory& directory,
                                                              std::uint64_t seed,
                                                              telemetry::AccessLog* access_log,
-                                                             saga::Sagas* sagas, call::DurableQueue* later);
+                                                             saga::Sagas* sagas, call::DurableQueue* later,
+                                                             cqrs::ViewReader* views);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -44,6 +45,7 @@ class Worker {
 
   // What a shard of sagas needs of this worker; valid after prepare().
   [[nodiscard]] saga::ShardHost saga_host();
+  [[nodiscard]] net::Loop& loop() noexcept { return *loop_; }
   // The same for subscriptions.
   [[nodiscard]] events::DeliveryHost delivery_host();
   // The same for queues.
@@ -60,8 +62,8 @@ class Worker {
   };
 
   Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
-         telemetry::AccessLog* access_log, saga::Sagas* sagas, std::unique_ptr<net::Loop> loop,
-         std::unique_ptr<net::Resolver> resolver);
+         telemetry::AccessLog* access_log, saga::Sagas* sagas, cqrs::ViewReader* views,
+         std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver);
   // Runs `function` on the worker's loop and waits for it.
   void run(std::move_only_function<void()> function);
   Result<> open_missing(const Runtime& runtime);
@@ -75,6 +77,7 @@ class Worker {
   std::uint64_t seed_;
   telemetry::AccessLog* access_log_;
   saga::Sagas* sagas_;
+  cqrs::ViewReader* views_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Resolver> resolver_;
   http::ObjectPool<http::detail::Answer> answers_;

@@ -7,10 +7,10 @@
 
 #include "flotilla/base/iso_time.hpp"
 #include "flotilla/base/log.hpp"
-#include "flotilla/events/core/event_value.hpp"
 #include "flotilla/events/letter_reader.hpp"
 #include "flotilla/events/subscription_shard.hpp"
 #include "flotilla/expr/core/evaluate.hpp"
+#include "flotilla/journal/core/event_value.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/net/clock.hpp"
 
@@ -168,7 +168,7 @@ ArrivedEvent SubscriptionShard::admit(std::uint64_t position, EventPtr event) co
     return broken("the data is not JSON: " + data.error().message);
   }
   if (subscription_->filter) {
-    const std::array<json::Value, 1> variables{event_value(*out.event, *data)};
+    const std::array<json::Value, 1> variables{journal::event_value(*out.event, *data)};
     const auto verdict = expr::evaluate_first(*subscription_->filter, *data, variables);
     if (!verdict) {
       return broken("filter: " + verdict.error().message());

@@ -41,6 +41,12 @@ struct SagaConfig {
   std::string where;
 };
 
+struct ViewConfig {
+  std::string view;
+  std::optional<Text> key;  // a template: `{name}` is a route parameter; nothing: all rows
+  std::string where;
+};
+
 struct RespondConfig {
   std::uint16_t status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -52,7 +58,8 @@ struct RedirectConfig {
   std::uint16_t status = 302;
 };
 
-using ActionConfig = std::variant<ProxyConfig, ComposeConfig, SagaConfig, RespondConfig, RedirectConfig>;
+using ActionConfig =
+    std::variant<ProxyConfig, ComposeConfig, SagaConfig, ViewConfig, RespondConfig, RedirectConfig>;
 
 struct RouteConfig {
   RouteMatch match;

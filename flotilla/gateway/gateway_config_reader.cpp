@@ -16,8 +16,8 @@ using config::Node;
 using config::Problems;
 using config::Spec;
 
-constexpr std::string_view kActions[] = {"proxy", "compose", "saga", "respond", "redirect"};
-constexpr std::string_view kLaterActions[] = {"view", "command", "migrate", "publish"};
+constexpr std::string_view kActions[] = {"proxy", "compose", "saga", "view", "respond", "redirect"};
+constexpr std::string_view kLaterActions[] = {"command", "migrate", "publish"};
 
 std::string where(const std::string& file, config::Place place) {
   return fmt::format("{}:{}:{}", file, place.line, place.column);
@@ -196,7 +196,7 @@ class RouteReader {
   // What stands beside an action and belongs to it.
   static bool belongs(std::string_view key, const Node& node) {
     return ((key == "only" || key == "shape") && node.find("compose") != nullptr) ||
-           (key == "wait" && node.find("saga") != nullptr);
+           (key == "wait" && node.find("saga") != nullptr) || (key == "key" && node.find("view") != nullptr);
   }
 
   bool read_action(const Node& node, RouteConfig& route) {
@@ -220,7 +220,7 @@ class RouteReader {
       }
     }
     if (!found) {
-      problems_.add(node.place, "a route needs an action: proxy, compose, saga, respond or redirect");
+      problems_.add(node.place, "a route needs an action: proxy, compose, saga, view, respond or redirect");
     }
     return found && problems_.empty();
   }
@@ -254,6 +254,18 @@ class RouteReader {
         saga.wait = config::duration(1ms, saga::kMaxWait).read(*wait, problems_).value_or(Duration::zero());
       }
       route.action = std::move(saga);
+    } else if (entry.key == "view") {
+      ViewConfig view{.view = entry.value.text, .key = {}, .where = where(file_, entry.value.place)};
+      if (entry.value.kind != Node::Kind::scalar || entry.value.text.empty()) {
+        config::wrong(entry.value, "the name of a view", problems_);
+      }
+      if (const Node* const key = node.find("key")) {
+        if (key->kind != Node::Kind::scalar || key->text.empty()) {
+          config::wrong(*key, "a template such as {user_id}", problems_);
+        }
+        view.key = Text{key->text, where(file_, key->place)};
+      }
+      route.action = std::move(view);
     } else if (entry.key == "respond") {
       RespondConfig respond;
       respond_spec().read(entry.value, respond, problems_);

@@ -122,9 +122,11 @@ class Rig {
     std::vector<std::string> trusted;
     telemetry::AccessLog* access_log = nullptr;
     std::optional<ActionConfig> action;  // instead of the proxying
+    std::string path = "/**";            // of the route
     Named named;                         // what it may name
     saga::Sagas* sagas = nullptr;
     call::DurableQueue* later = nullptr;
+    cqrs::ViewReader* views = nullptr;
   };
 
   explicit Rig(Setup setup);

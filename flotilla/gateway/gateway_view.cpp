@@ -38,6 +38,7 @@ Error unknown(const std::string& where, std::string_view kind, std::string_view 
 
 struct ActionCompiler {
   const Named& named;
+  const std::string& path;
   GatewayRoute& route;
 
   Result<> operator()(const ProxyConfig& proxy) const {
@@ -69,6 +70,40 @@ struct ActionCompiler {
       return std::unexpected(unknown(saga.where, "saga", saga.saga, known));
     }
     route.action = SagaAction{saga.saga, saga.wait};
+    return {};
+  }
+  Result<> operator()(const ViewConfig& view) const {
+    route.action_name = fmt::format("view {}", view.view);
+    if (std::ranges::find(named.views, view.view) == named.views.end()) {
+      const std::vector<std::string_view> known(named.views.begin(), named.views.end());
+      return std::unexpected(unknown(view.where, "view", view.view, known));
+    }
+    ViewAction action{.view = view.view, .has_key = view.key.has_value(), .key = {}};
+    if (view.key) {
+      auto key = call::parse_template(view.key->text);
+      if (!key) {
+        return std::unexpected(at(view.key->where, key.error()));
+      }
+      action.key = std::move(*key);
+      if (auto good = check_key(*view.key, action.key); !good) {
+        return good;
+      }
+    }
+    route.action = std::move(action);
+    return {};
+  }
+  Result<> check_key(const Text& key, const std::vector<call::TemplatePart>& parts) const {
+    for (const call::TemplatePart& part : parts) {
+      if (part.kind == call::TemplatePart::Kind::expression) {
+        return fail(Errc::invalid, fmt::format("{}: an expression in the key of a view is not in this build "
+                                               "yet; use parameters of the path, such as {{id}}",
+                                               key.where));
+      }
+      if (part.kind == call::TemplatePart::Kind::parameter && !path.contains("{" + part.text + "}")) {
+        return fail(Errc::invalid,
+                    fmt::format("{}: '{{{}}}' is no parameter of {}", key.where, part.text, path));
+      }
+    }
     return {};
   }
   Result<> operator()(const RespondConfig& respond) const {
@@ -105,7 +140,8 @@ Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConf
   for (const RouteConfig& configured : config.routes) {
     GatewayRoute route;
     route.name = name_of(configured.match);
-    if (auto compiled = std::visit(ActionCompiler{named, route}, configured.action); !compiled) {
+    if (auto compiled = std::visit(ActionCompiler{named, configured.match.path, route}, configured.action);
+        !compiled) {
       return std::unexpected(compiled.error());
     }
     const auto before = known.find(route.name);
@@ -129,7 +165,7 @@ Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConf
 
 std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> gateway,
                                        std::shared_ptr<const call::ServiceTable> services,
-                                       std::uint32_t worker, saga::Sagas* sagas) {
+                                       std::uint32_t worker, saga::Sagas* sagas, cqrs::ViewReader* views) {
   auto view = std::make_shared<GatewayView>();
   view->routes.reserve(gateway->routes.size());
   for (const GatewayRoute& route : gateway->routes) {
@@ -141,6 +177,7 @@ std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> ga
   view->services = std::move(services);
   view->worker = worker;
   view->sagas = sagas;
+  view->views = views;
   return view;
 }
 

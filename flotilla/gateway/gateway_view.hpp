@@ -19,6 +19,7 @@
 #include "flotilla/call/caller.hpp"
 #include "flotilla/call/core/text_template.hpp"
 #include "flotilla/call/service_table.hpp"
+#include "flotilla/cqrs/view_reader.hpp"
 #include "flotilla/gateway/core/compose_plan.hpp"
 #include "flotilla/gateway/core/router.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
@@ -58,6 +59,11 @@ struct SagaAction {
   std::string saga;
   Duration wait{0};
 };
+struct ViewAction {
+  std::string view;
+  bool has_key = false;
+  std::vector<call::TemplatePart> key;
+};
 struct RespondAction {
   RespondConfig answer;
 };
@@ -65,7 +71,8 @@ struct RedirectAction {
   std::vector<call::TemplatePart> to;
   std::uint16_t status = 302;
 };
-using Action = std::variant<ProxyAction, ComposeAction, SagaAction, RespondAction, RedirectAction>;
+using Action =
+    std::variant<ProxyAction, ComposeAction, SagaAction, ViewAction, RespondAction, RedirectAction>;
 
 struct GatewayRoute {
   std::string name;         // "GET /users/{id}": for logs, metrics and reports
@@ -90,6 +97,7 @@ using CompositionPlans = std::unordered_map<std::string, std::shared_ptr<const C
 struct Named {
   CompositionPlans compositions;
   std::vector<std::string> sagas;
+  std::vector<std::string> views;
 };
 
 // Compiles `config`; `old`, if any, is the gateway of that name before the reload: routes of the same name
@@ -112,12 +120,14 @@ struct GatewayView {
   std::shared_ptr<const call::ServiceTable> services;
   std::vector<RouteOnWorker> routes;  // by the router's index
   std::uint32_t worker = 0;
-  saga::Sagas* sagas = nullptr;  // outlives the view; nullptr only where no route runs a saga
+  saga::Sagas* sagas = nullptr;       // outlives the view; nullptr only where no route runs a saga
+  cqrs::ViewReader* views = nullptr;  // the same, of routes that read a view
 };
 
 // The view of one worker. Every service that a proxy action names is in `services`.
 [[nodiscard]] std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> gateway,
                                                      std::shared_ptr<const call::ServiceTable> services,
-                                                     std::uint32_t worker, saga::Sagas* sagas);
+                                                     std::uint32_t worker, saga::Sagas* sagas,
+                                                     cqrs::ViewReader* views = nullptr);
 
 }  // namespace flotilla::gateway

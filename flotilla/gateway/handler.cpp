@@ -5,6 +5,7 @@
 #include "flotilla/gateway/compose.hpp"
 #include "flotilla/gateway/core/match_input.hpp"
 #include "flotilla/gateway/proxy.hpp"
+#include "flotilla/gateway/read_view.hpp"
 #include "flotilla/gateway/start_saga.hpp"
 #include "flotilla/http/core/uri.hpp"
 
@@ -150,6 +151,8 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
     co_await compose(request, *composed);
   } else if (const auto* const started = std::get_if<SagaAction>(&route.action)) {
     co_await start_saga(request, *started);
+  } else if (const auto* const read = std::get_if<ViewAction>(&route.action)) {
+    co_await read_view(request, *read);
   } else if (const auto* const fixed = std::get_if<RespondAction>(&route.action)) {
     respond(exchange, fixed->answer);
   } else if (const auto* const moved = std::get_if<RedirectAction>(&route.action)) {

@@ -26,6 +26,7 @@ class Exporter {
     claims();
     summaries();
     cursors();
+    rows();
     if (!db_.ok()) {
       return std::unexpected(sqlite::to_error(db_.take_error()));
     }
@@ -146,6 +147,17 @@ class Exporter {
                                     {"category", text_to_json(rows.bytes(2))},
                                     {"position", Value(rows.integer(3))},
                                     {"state", text_to_json(rows.bytes(4))}}));
+    }
+  }
+
+  void rows() {
+    sqlite::Statement select =
+        db_.prepare("SELECT fold, key, name, value FROM fold_rows ORDER BY fold, key, name");
+    for (sqlite::Rows rows = select.query(); rows.next();) {
+      line("row", Value::object({{"fold", Value(rows.integer(0))},
+                                 {"key", text_to_json(rows.bytes(1))},
+                                 {"name", text_to_json(rows.bytes(2))},
+                                 {"value", text_to_json(rows.bytes(3))}}));
     }
   }
 

@@ -23,7 +23,8 @@ class Importer {
         put_category_(db.prepare("INSERT INTO categories(id, name) VALUES (?1, ?2)")),
         put_claim_(db.prepare("INSERT INTO claims VALUES (?1, ?2, ?3, ?4, ?5)")),
         put_summary_(db.prepare("INSERT INTO summaries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")),
-        put_cursor_(db.prepare("INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5)")) {
+        put_cursor_(db.prepare("INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5)")),
+        put_row_(db.prepare("INSERT INTO fold_rows(fold, key, name, value) VALUES (?1, ?2, ?3, ?4)")) {
     for (const RecordClass record_class : kRecordClasses) {
       add_table(static_cast<std::int64_t>(record_class), record_class, 0);
     }
@@ -74,7 +75,7 @@ class Importer {
     static const std::map<std::string_view, Take> kKinds{
         {"journal", &Importer::head},  {"segment", &Importer::segment}, {"head", &Importer::stream_head},
         {"record", &Importer::record}, {"claim", &Importer::claim},     {"summary", &Importer::summary},
-        {"cursor", &Importer::cursor}, {"end", &Importer::end}};
+        {"cursor", &Importer::cursor}, {"row", &Importer::row},         {"end", &Importer::end}};
     const auto value = json::parse(text, {.size = kMaxLine});
     if (!value) {
       return std::unexpected(value.error());
@@ -200,6 +201,15 @@ class Importer {
     return in.finish();
   }
 
+  Result<> row(const Value& content) {
+    MemberReader in(content, {"fold", "key", "name", "value"});
+    const auto fold = in.number("fold", 0, kMaxNumber);
+    const std::string key = in.text("key");
+    const std::string name = in.text("name");
+    put_row_.run(fold, key, name, in.text("value"));
+    return in.finish();
+  }
+
   Result<> end(const Value& content) {
     MemberReader in(content, {"lines"});
     const auto lines = in.number("lines", 1, kMaxNumber);
@@ -217,7 +227,7 @@ class Importer {
   std::string bytes_;
   std::map<std::int64_t, Table> tables_;
   std::map<std::string, std::int64_t> categories_;
-  sqlite::Statement put_category_, put_claim_, put_summary_, put_cursor_;
+  sqlite::Statement put_category_, put_claim_, put_summary_, put_cursor_, put_row_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/base/assert.hpp"
 #include "flotilla/journal/tail.hpp"
 
 namespace flotilla::journal {
@@ -19,6 +20,10 @@ Result<> check_shard(std::uint32_t shard, std::uint32_t shards) {
   return {};
 }
 
+std::unexpected<Error> keeps_none() {
+  return fail(Errc::unsupported, "this kind of journal keeps no rows of folds yet");
+}
+
 void bound(PageLimits& limits) {
   limits.records = std::clamp<std::size_t>(limits.records, 1, kMaxPageRecords);
   limits.bytes = std::clamp<std::size_t>(limits.bytes, 1, kMaxPageBytes);
@@ -27,6 +32,7 @@ void bound(PageLimits& limits) {
 }  // namespace
 
 void Journal::append(Batch batch, Done<AppendResult> done) {
+  FLOTILLA_ASSERT(batch.rows.empty() || keeps_rows());
   if (auto too_large = check(batch, vocabulary(), shards())) {
     done(std::unexpected<AppendError>(std::move(*too_large)));
     return;
@@ -82,6 +88,22 @@ void Journal::snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::opt
 void Journal::cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
   do_cursor(std::move(name), std::move(done));
 }
+
+void Journal::rows(RowQuery query, Done<Result<RowPage>> done) {
+  query.rows = std::clamp<std::size_t>(query.rows, 1, kMaxRows);
+  query.bytes = std::min(query.bytes, kMaxPageBytes);
+  do_rows(std::move(query), std::move(done));
+}
+
+void Journal::rows(RowsByName query, Done<Result<RowValues>> done) {
+  query.names.resize(std::min(query.names.size(), kMaxRows));
+  query.bytes = std::min(query.bytes, kMaxPageBytes);
+  do_rows(std::move(query), std::move(done));
+}
+
+void Journal::do_rows(RowQuery, Done<Result<RowPage>> done) { done(keeps_none()); }
+void Journal::do_rows(RowsByName, Done<Result<RowValues>> done) { done(keeps_none()); }
+void Journal::forget_rows(std::uint64_t, Done<Result<std::int64_t>> done) { done(keeps_none()); }
 
 net::Task<AppendResult> Journal::append(Batch batch) {
   Reply<AppendResult> reply;
@@ -156,6 +178,18 @@ net::Task<Result<std::optional<Snapshot>>> Journal::snapshot(StreamId stream, st
 net::Task<Result<std::optional<Cursor>>> Journal::cursor(std::string name) {
   Reply<Result<std::optional<Cursor>>> reply;
   cursor(std::move(name), reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<RowPage>> Journal::rows(RowQuery query) {
+  Reply<Result<RowPage>> reply;
+  rows(std::move(query), reply.send());
+  co_return co_await reply;
+}
+
+net::Task<Result<RowValues>> Journal::rows(RowsByName query) {
+  Reply<Result<RowValues>> reply;
+  rows(std::move(query), reply.send());
   co_return co_await reply;
 }
 

@@ -49,6 +49,7 @@ inline constexpr std::size_t kMaxPageBytes = std::size_t{8} << 20;
 inline constexpr std::size_t kMaxSummaries = 1000;
 inline constexpr std::size_t kMaxSearch = 8;
 inline constexpr std::size_t kMaxForgotten = 1000;  // streams
+inline constexpr std::size_t kMaxRows = 1000;
 
 struct PageLimits {
   std::size_t records = 500;                 // at most kMaxPageRecords
@@ -92,6 +93,32 @@ struct SummaryQuery {
   UtcMillis changed_before;            // 0: whenever
   Search search;                       // at most kMaxSearch, the others are not looked at
 };
+
+// Rows of a fold, in the order of their keys and names (bytewise).
+struct RowQuery {
+  std::uint64_t table = 0;
+  std::optional<std::string> key;            // those under it alone; nothing: all
+  std::optional<RowName> after;              // exclusive
+  std::size_t rows = 100;                    // 1..kMaxRows
+  std::size_t bytes = std::size_t{4} << 20;  // of values; one row always fits
+  std::string cursor;                        // whose position comes along
+};
+
+struct RowPage {
+  std::vector<FoldRow> rows;
+  bool at_end = false;
+  // Of the cursor, as it was when exactly these rows were there; nothing: there is no such cursor.
+  std::optional<Position> position;
+};
+
+// Rows by their names.
+struct RowsByName {
+  std::uint64_t table = 0;
+  std::vector<RowName> names;                // at most kMaxRows, the others are not looked at
+  std::size_t bytes = std::size_t{4} << 20;  // of values; one row always fits
+};
+// The values of a prefix of the names; nothing where there is no such row.
+using RowValues = std::vector<std::optional<std::string>>;
 
 // Which rows are counted; as in SummaryQuery.
 struct CountQuery {
@@ -185,6 +212,15 @@ class Journal {
   void cursor(std::string name, Done<Result<std::optional<Cursor>>> done);
   [[nodiscard]] net::Task<Result<std::optional<Cursor>>> cursor(std::string name);
 
+  // Whether this store keeps rows of folds. Where it does not, no batch may have any, and the three below are
+  // answered with `unsupported`.
+  [[nodiscard]] virtual bool keeps_rows() const noexcept { return false; }
+  // Both from one snapshot of the store.
+  void rows(RowQuery query, Done<Result<RowPage>> done);
+  [[nodiscard]] net::Task<Result<RowPage>> rows(RowQuery query);
+  void rows(RowsByName query, Done<Result<RowValues>> done);
+  [[nodiscard]] net::Task<Result<RowValues>> rows(RowsByName query);
+
   // Keeps records that are appended to this category from now on in tables that retention can drop whole,
   // once they are older than `retain` (at least a minute; 0: keep for ever, which is the default).
   virtual void set_retention(RecordClass record_class, std::string category, Millis retain) = 0;
@@ -200,6 +236,8 @@ class Journal {
   virtual void forget_periods(bool hard, Done<Result<std::int64_t>> done) = 0;
   // Claims that have expired.
   virtual void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) = 0;
+  // At most kMaxForgotten rows of a fold's table.
+  virtual void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done);
 
   // How many shards there are, for ever (core/shard.hpp).
   [[nodiscard]] virtual std::uint32_t shards() const noexcept { return 1; }
@@ -225,6 +263,8 @@ class Journal {
   virtual void do_snapshot(StreamId stream, std::uint64_t fold,
                            Done<Result<std::optional<Snapshot>>> done) = 0;
   virtual void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) = 0;
+  virtual void do_rows(RowQuery query, Done<Result<RowPage>> done);
+  virtual void do_rows(RowsByName query, Done<Result<RowValues>> done);
   [[nodiscard]] virtual const Vocabulary& vocabulary() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t do_epoch(std::uint32_t shard) const noexcept = 0;
   [[nodiscard]] virtual Position do_position(std::uint32_t shard) const noexcept = 0;

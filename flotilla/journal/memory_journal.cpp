@@ -213,6 +213,13 @@ void MemoryJournal::change_rows(const Batch& batch, const Appended& appended) {
   for (const std::string& name : batch.removed_cursors) {
     cursors_.erase(name);
   }
+  for (const FoldRowPut& put : batch.rows) {
+    if (put.value) {
+      tables_[put.table].insert_or_assign(put.name, *put.value);
+    } else {
+      tables_[put.table].erase(put.name);
+    }
+  }
 }
 
 void MemoryJournal::change_keys(const Batch& batch, const Appended& appended) {
@@ -343,6 +350,61 @@ void MemoryJournal::do_snapshot(StreamId stream, std::uint64_t fold,
 
 void MemoryJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
   done(look_up(mutex_, cursors_, name));
+}
+
+void MemoryJournal::do_rows(RowQuery query, Done<Result<RowPage>> done) {
+  RowPage page{.rows = {}, .at_end = true, .position = {}};
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto cursor = cursors_.find(query.cursor); cursor != cursors_.end()) {
+      page.position = cursor->second.position;
+    }
+    const auto table = tables_.find(query.table);
+    std::size_t bytes = 0;
+    for (const auto& [name, value] :
+         table == tables_.end() ? std::map<RowName, std::string>() : table->second) {
+      if ((query.key && name.key != *query.key) || (query.after && name <= *query.after)) {
+        continue;
+      }
+      bytes += value.size();
+      if (page.rows.size() == query.rows || (bytes > query.bytes && !page.rows.empty())) {
+        page.at_end = false;
+        break;
+      }
+      page.rows.push_back({name, value});
+    }
+  }
+  done(std::move(page));
+}
+
+void MemoryJournal::do_rows(RowsByName query, Done<Result<RowValues>> done) {
+  RowValues values;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::map<RowName, std::string>& table = tables_[query.table];
+    std::size_t bytes = 0;
+    for (const RowName& name : query.names) {
+      const auto found = table.find(name);
+      bytes += found == table.end() ? 0 : found->second.size();
+      if (bytes > query.bytes && !values.empty()) {
+        break;
+      }
+      values.push_back(found == table.end() ? std::nullopt : std::optional(found->second));
+    }
+  }
+  done(std::move(values));
+}
+
+void MemoryJournal::forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) {
+  std::int64_t gone = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    std::map<RowName, std::string>& rows = tables_[table];
+    for (; gone < static_cast<std::int64_t>(kMaxForgotten) && !rows.empty(); ++gone) {
+      rows.erase(rows.begin());
+    }
+  }
+  done(gone);
 }
 
 }  // namespace flotilla::journal

@@ -38,6 +38,8 @@ class MemoryJournal final : public Journal {
     done(0);
   }
   void forget_periods(bool, Done<Result<std::int64_t>> done) override { done(0); }
+  void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
+  [[nodiscard]] bool keeps_rows() const noexcept override { return true; }
   void forget_claims(std::size_t, Done<Result<std::int64_t>> done) override { done(0); }
   [[nodiscard]] std::uint32_t shards() const noexcept override {
     return static_cast<std::uint32_t>(shards_.size());
@@ -74,6 +76,8 @@ class MemoryJournal final : public Journal {
   void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) override;
   void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;
   void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) override;
+  void do_rows(RowQuery query, Done<Result<RowPage>> done) override;
+  void do_rows(RowsByName query, Done<Result<RowValues>> done) override;
   [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return vocabulary_; }
   [[nodiscard]] std::uint64_t do_epoch(std::uint32_t shard) const noexcept override;
   [[nodiscard]] Position do_position(std::uint32_t shard) const noexcept override;
@@ -99,6 +103,7 @@ class MemoryJournal final : public Journal {
   std::map<StreamId, Row> rows_;
   std::map<StreamId, Snapshot> snapshots_;
   std::map<std::string, Cursor> cursors_;
+  std::map<std::uint64_t, std::map<RowName, std::string>> tables_;  // rows of folds
 };
 
 }  // namespace flotilla::journal

@@ -269,6 +269,14 @@ void SqliteJournal::forget_claims(std::size_t limit, Done<Result<std::int64_t>> 
            .done = std::move(done)});
 }
 
+void SqliteJournal::forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) {
+  add_job({.work =
+               [table](SqliteWriter& writer) {
+                 return writer.forget_rows(table, static_cast<std::int64_t>(kMaxForgotten));
+               },
+           .done = std::move(done)});
+}
+
 void SqliteJournal::do_read(StreamQuery query, Done<Result<Page>> done) {
   ask_reader(std::move(done),
              [this, query](SqliteReader& reader) { return reader.read(query, tail_.end()); });
@@ -300,6 +308,14 @@ void SqliteJournal::do_snapshot(StreamId stream, std::uint64_t fold,
 }
 void SqliteJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
   ask_reader(std::move(done), [name = std::move(name)](SqliteReader& reader) { return reader.cursor(name); });
+}
+void SqliteJournal::do_rows(RowQuery query, Done<Result<RowPage>> done) {
+  ask_reader(std::move(done),
+             [query = std::move(query)](SqliteReader& reader) { return reader.rows(query); });
+}
+void SqliteJournal::do_rows(RowsByName query, Done<Result<RowValues>> done) {
+  ask_reader(std::move(done),
+             [query = std::move(query)](SqliteReader& reader) { return reader.rows(query); });
 }
 
 }  // namespace flotilla::journal

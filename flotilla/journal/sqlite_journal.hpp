@@ -70,6 +70,8 @@ class SqliteJournal final : public Journal {
                       Done<Result<std::int64_t>> done) override;
   void forget_periods(bool hard, Done<Result<std::int64_t>> done) override;
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
+  void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
+  [[nodiscard]] bool keeps_rows() const noexcept override { return true; }
   [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
 
  private:
@@ -98,6 +100,8 @@ class SqliteJournal final : public Journal {
   void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) override;
   void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;
   void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) override;
+  void do_rows(RowQuery query, Done<Result<RowPage>> done) override;
+  void do_rows(RowsByName query, Done<Result<RowValues>> done) override;
   [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return options_.vocabulary; }
   [[nodiscard]] std::uint64_t do_epoch(std::uint32_t) const noexcept override { return epoch_; }
   [[nodiscard]] Position do_position(std::uint32_t) const noexcept override { return tail_.end(); }

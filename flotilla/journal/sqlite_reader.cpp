@@ -61,7 +61,13 @@ SqliteReader::SqliteReader(std::unique_ptr<sqlite::Connection> db, const Vocabul
           db_->prepare(fmt::format("SELECT {} FROM summaries AS s WHERE s.stream = ?1", kSummaryColumns))),
       find_(db_->prepare("SELECT stream, hash, expires FROM claims WHERE scope = ?1 AND key = ?2")),
       snapshot_(db_->prepare("SELECT version, fold, state FROM snapshots WHERE stream = ?1 AND fold = ?2")),
-      cursor_(db_->prepare("SELECT name, class, category, position, state FROM cursors WHERE name = ?1")) {}
+      cursor_(db_->prepare("SELECT name, class, category, position, state FROM cursors WHERE name = ?1")),
+      rows_of_table_(db_->prepare("SELECT key, name, value FROM fold_rows WHERE fold = ?1 AND (key, name) >= "
+                                  "(?2, ?3) ORDER BY key, name LIMIT ?4")),
+      rows_of_key_(
+          db_->prepare("SELECT key, name, value FROM fold_rows WHERE fold = ?1 AND key = ?2 AND name "
+                       ">= ?3 ORDER BY name LIMIT ?4")),
+      row_(db_->prepare("SELECT value FROM fold_rows WHERE fold = ?1 AND key = ?2 AND name = ?3")) {}
 
 Result<std::unique_ptr<SqliteReader>> SqliteReader::open(const std::string& path, const std::string& vfs,
                                                          const Vocabulary& vocabulary) {
@@ -298,6 +304,55 @@ Result<std::optional<Cursor>> SqliteReader::cursor(const std::string& name) {
                   std::string(rows.bytes(4)));
   }
   return finish(std::move(found));
+}
+
+Result<RowPage> SqliteReader::rows(const RowQuery& query) {
+  RowPage page;
+  begin_.run();
+  {
+    sqlite::Rows cursor = cursor_.query(query.cursor);
+    if (cursor.next()) {
+      page.position = Position(static_cast<std::uint64_t>(cursor.integer(3)));
+    }
+  }
+  // The least name behind another one is that name and a zero byte.
+  const RowName from = query.after ? RowName{query.after->key, query.after->row + '\0'}
+                                   : RowName{query.key.value_or(std::string()), {}};
+  std::size_t bytes = 0;
+  page.at_end = true;
+  for (sqlite::Rows rows = query.key ? rows_of_key_.query(query.table, *query.key, from.row, query.rows + 1)
+                                     : rows_of_table_.query(query.table, from.key, from.row, query.rows + 1);
+       rows.next();) {
+    bytes += rows.bytes(2).size();
+    if (page.rows.size() == query.rows || (bytes > query.bytes && !page.rows.empty())) {
+      page.at_end = false;
+      break;
+    }
+    page.rows.push_back(
+        {{std::string(rows.bytes(0)), std::string(rows.bytes(1))}, std::string(rows.bytes(2))});
+  }
+  end_.run();
+  return finish(std::move(page));
+}
+
+Result<RowValues> SqliteReader::rows(const RowsByName& query) {
+  RowValues values;
+  std::size_t bytes = 0;
+  begin_.run();
+  for (const RowName& name : query.names) {
+    sqlite::Rows rows = row_.query(query.table, name.key, name.row);
+    std::optional<std::string> value;
+    if (rows.next()) {
+      value = rows.bytes(0);
+      bytes += value->size();
+    }
+    if (bytes > query.bytes && !values.empty()) {
+      break;
+    }
+    values.push_back(std::move(value));
+  }
+  end_.run();
+  return finish(std::move(values));
 }
 
 }  // namespace flotilla::journal

@@ -31,6 +31,8 @@ class SqliteReader {
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
   [[nodiscard]] Result<std::optional<Cursor>> cursor(const std::string& name);
+  [[nodiscard]] Result<RowPage> rows(const RowQuery& query);
+  [[nodiscard]] Result<RowValues> rows(const RowsByName& query);
 
  private:
   struct Segment {
@@ -65,7 +67,7 @@ class SqliteReader {
   std::map<std::int64_t, std::string> category_names_;  // ids are never reused
   Result<> record_error_;                               // of the page that is being read
   sqlite::Statement begin_, end_, segments_of_, category_name_, category_id_;
-  sqlite::Statement summary_, find_, snapshot_, cursor_;
+  sqlite::Statement summary_, find_, snapshot_, cursor_, rows_of_table_, rows_of_key_, row_;
 };
 
 }  // namespace flotilla::journal

@@ -120,4 +120,10 @@ std::int64_t SqliteWriter::forget_claims(UtcMillis now, std::int64_t limit) {
   return db_.ok() ? db_.changes() : 0;
 }
 
+std::int64_t SqliteWriter::forget_rows(std::uint64_t table, std::int64_t limit) {
+  db_.prepare("DELETE FROM fold_rows WHERE id IN (SELECT id FROM fold_rows WHERE fold = ?1 LIMIT ?2)")
+      .run(table, limit);
+  return db_.ok() ? db_.changes() : 0;
+}
+
 }  // namespace flotilla::journal

@@ -78,6 +78,17 @@ INSERT OR IGNORE INTO search {};
                      kSearchOf);
 }
 
+// Version 3: rows of folds. Values may be long, so the index does not hold them.
+constexpr const char* kThird = R"(
+CREATE TABLE fold_rows(
+  id INTEGER PRIMARY KEY,
+  fold INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL);
+CREATE UNIQUE INDEX fold_rows_by_name ON fold_rows(fold, key, name);
+)";
+
 bool take_step(sqlite::Connection& connection, const char* sql, std::size_t version) {
   connection.execute("BEGIN IMMEDIATE");
   connection.execute(sql);
@@ -95,7 +106,7 @@ bool take_step(sqlite::Connection& connection, const char* sql, std::size_t vers
 
 SchemaSteps schema_steps() {
   static const std::string second = second_step();
-  static const std::array steps{kFirst, second.c_str()};
+  static const std::array steps{kFirst, second.c_str(), kThird};
   return steps;
 }
 

@@ -9,6 +9,7 @@
 //   summaries     what lists show
 //   search        by what rows of those are found: name, text, stream
 //   snapshots, cursors
+//   fold_rows     rows of views, by table, key and name
 //   store         one row: the epoch, and how many records were forgotten up to which position and stream
 //
 // The schema's version is the file's user_version; its application_id says that the file is ours.

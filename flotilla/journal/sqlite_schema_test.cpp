@@ -49,7 +49,7 @@ UPDATE store SET last_stream = 9)"));
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().message,
               "the store " + path_ +
-                  " has schema 1, this version of Flotilla reads 2: start it on the store, "
+                  " has schema 1, this version of Flotilla reads 3: start it on the store, "
                   "which upgrades it, or use the version that wrote it");
   }
   const auto journal = open().value();
@@ -73,9 +73,9 @@ TEST_F(Schema, AStepThatFailsChangesNothing) {
   const auto result = migrate(*db, path_, steps);
   ASSERT_FALSE(result.has_value());
   EXPECT_TRUE(result.error().message.starts_with("cannot bring the store " + path_ +
-                                                 " from schema 2 to 3 (it is unchanged)"))
+                                                 " from schema 3 to 4 (it is unchanged)"))
       << result.error().message;
-  EXPECT_EQ(db->integer("PRAGMA user_version"), 2);
+  EXPECT_EQ(db->integer("PRAGMA user_version"), 3);
   EXPECT_EQ(db->integer("SELECT count(*) FROM sqlite_schema WHERE name = 'halfway'"), 0);
 }
 
@@ -87,7 +87,7 @@ TEST_F(Schema, ANewerStoreIsRefused) {
   EXPECT_EQ(refused.error().code, Errc::unsupported);
   EXPECT_EQ(refused.error().message,
             "the store " + path_ +
-                " has schema 99, this version of Flotilla knows up to 2: run the version "
+                " has schema 99, this version of Flotilla knows up to 3: run the version "
                 "that wrote it, or a newer one");
 }
 

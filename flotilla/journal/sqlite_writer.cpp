@@ -45,7 +45,10 @@ SqliteWriter::SqliteWriter(sqlite::Connection& db)
       remove_summary_(db.prepare("DELETE FROM summaries WHERE stream = ?1")),
       put_snapshot_(db.prepare("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3, ?4)")),
       put_cursor_(db.prepare("INSERT OR REPLACE INTO cursors VALUES (?1, ?2, ?3, ?4, ?5)")),
-      remove_cursor_(db.prepare("DELETE FROM cursors WHERE name = ?1")) {}
+      remove_cursor_(db.prepare("DELETE FROM cursors WHERE name = ?1")),
+      put_row_(db.prepare("INSERT INTO fold_rows(fold, key, name, value) VALUES (?1, ?2, ?3, ?4) ON "
+                          "CONFLICT(fold, key, name) DO UPDATE SET value = excluded.value")),
+      remove_row_(db.prepare("DELETE FROM fold_rows WHERE fold = ?1 AND key = ?2 AND name = ?3")) {}
 
 Result<std::unique_ptr<SqliteWriter>> SqliteWriter::open(sqlite::Connection& db) {
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(db));
@@ -297,6 +300,13 @@ void SqliteWriter::change_rows(const Batch& batch, const Appended& appended) {
   }
   for (const std::string& name : batch.removed_cursors) {
     remove_cursor_.run(name);
+  }
+  for (const FoldRowPut& put : batch.rows) {
+    if (put.value) {
+      put_row_.run(put.table, put.name.key, put.name.row, *put.value);
+    } else {
+      remove_row_.run(put.table, put.name.key, put.name.row);
+    }
   }
 }
 

@@ -60,6 +60,8 @@ class SqliteWriter {
   std::int64_t drop_old_segments(UtcMillis now, bool hard);
   // Removes at most `limit` claims that expired by `now`. Gives how many.
   std::int64_t forget_claims(UtcMillis now, std::int64_t limit);
+  // Removes at most `limit` rows of a fold's table. Gives how many.
+  std::int64_t forget_rows(std::uint64_t table, std::int64_t limit);
 
  private:
   struct Segment {
@@ -109,7 +111,7 @@ class SqliteWriter {
   sqlite::Statement begin_, commit_, read_epoch_, kept_head_, insert_category_;
   sqlite::Statement find_claim_, put_claim_, set_expiry_, release_claim_;
   sqlite::Statement change_summary_, add_summary_, add_search_, remove_summary_, put_snapshot_, put_cursor_,
-      remove_cursor_;
+      remove_cursor_, put_row_, remove_row_;
 };
 
 }  // namespace flotilla::journal

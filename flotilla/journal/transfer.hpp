@@ -1,11 +1,11 @@
 // A store as text, one JSON object a line, and back: for moving to another store, for looking, for archives.
 //
 // Lines, in this order: `journal`, `segment`, `head` (streams whose last records were forgotten), `record`
-// (by position), `claim`, `summary`, `cursor`, `end` with the number of lines before it, so that a cut file
-// is seen. Snapshots are left out: folding makes them anew. Bodies of records are [tag, value] lists; text
-// that is no UTF-8 is {"hex": "..."}. An import makes a new store with the same positions, streams, versions
-// and epochs, in a new file. Ownership, threads: connections of their own for the duration; both block.
-// Limits: a line of kMaxLine bytes.
+// (by position), `claim`, `summary`, `cursor`, `row` (of folds), `end` with the number of lines before it, so
+// that a cut file is seen. Snapshots are left out: folding makes them anew. Bodies of records are [tag,
+// value] lists; text that is no UTF-8 is {"hex": "..."}. An import makes a new store with the same positions,
+// streams, versions and epochs, in a new file. Ownership, threads: connections of their own for the duration;
+// both block. Limits: a line of kMaxLine bytes.
 #pragma once
 
 #include <cstdint>

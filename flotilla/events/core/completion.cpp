@@ -8,8 +8,8 @@
 #include "flotilla/base/iso_time.hpp"
 #include "flotilla/base/ulid.hpp"
 #include "flotilla/events/core/cloud_event.hpp"
-#include "flotilla/events/core/event_value.hpp"
 #include "flotilla/expr/core/evaluate.hpp"
+#include "flotilla/journal/core/event_value.hpp"
 #include "flotilla/journal/core/record.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/json/schema/format.hpp"
@@ -32,7 +32,7 @@ void fill(Event& event, std::string_view name, std::string_view value) {
 
 // No key is no order.
 Asked<std::string> key_of(const Topic& topic, const Event& event, const json::Value& data) {
-  const std::array<json::Value, 1> variables{event_value(event, data)};
+  const std::array<json::Value, 1> variables{journal::event_value(event, data)};
   const auto key = expr::evaluate_first(*topic.key, data, variables);
   if (!key) {
     return refuse(Reason::invalid, fmt::format("the key {} of topic {} cannot be had of this data: {}",

@@ -10,11 +10,13 @@
 
 #include "flotilla/base/time.hpp"
 #include "flotilla/expr/core/program.hpp"
+#include "flotilla/journal/core/topic.hpp"
 #include "flotilla/json/schema/schema.hpp"
 
 namespace flotilla::events {
 
-inline constexpr std::size_t kMaxTopicName = 64;
+using journal::is_topic_name;
+using journal::kMaxTopicName;
 inline constexpr Duration kLeastRetention = std::chrono::minutes(1);
 inline constexpr Duration kLongestRetention = std::chrono::days(3650);
 
@@ -26,8 +28,5 @@ struct Topic {
   Duration retain{0};                  // 0: for ever
 };
 using TopicPtr = std::shared_ptr<const Topic>;
-
-// Letters, digits, '.', '_' and '-', at most kMaxTopicName, not "." or "..".
-[[nodiscard]] bool is_topic_name(std::string_view name) noexcept;
 
 }  // namespace flotilla::events

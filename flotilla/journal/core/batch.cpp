@@ -128,6 +128,9 @@ std::size_t weight(const Batch& batch) noexcept {
   for (const std::string& name : batch.removed_cursors) {
     bytes += 64 + name.size();
   }
+  for (const FoldRowPut& put : batch.rows) {
+    bytes += 64 + put.name.key.size() + put.name.row.size() + (put.value ? put.value->size() : 0);
+  }
   return bytes + 64 * batch.removed_summaries.size();
 }
 
@@ -138,7 +141,7 @@ std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary, 
   LimitCheck limits;
   std::size_t items = batch.appends.size() + batch.claims.size() + batch.expiries.size() +
                       batch.summaries.size() + batch.removed_summaries.size() + batch.snapshots.size() +
-                      batch.cursors.size() + batch.removed_cursors.size();
+                      batch.cursors.size() + batch.removed_cursors.size() + batch.rows.size();
   for (const Append& append : batch.appends) {
     items += append.records.size();
     for (const NewRecord& record : append.records) {
@@ -162,6 +165,12 @@ std::optional<TooLarge> check(const Batch& batch, const Vocabulary& vocabulary, 
     limits.text("the name of a cursor", cursor.name, kMaxName);
     limits.text("a category", cursor.category, kMaxName);
     limits.text("the state of a cursor", cursor.state, kMaxCursorState);
+  }
+  for (const FoldRowPut& put : batch.rows) {
+    FLOTILLA_ASSERT(put.table <= kMaxNumber);
+    limits.text("the key of a row", put.name.key, kMaxName);
+    limits.text("the name of a row", put.name.row, kMaxName);
+    limits.text("a row", put.value ? std::string_view(*put.value) : std::string_view(), kMaxFoldRow);
   }
   limits.total("items", items, kMaxBatchItems);
   limits.total("bytes", weight(batch), kMaxBatchBytes);

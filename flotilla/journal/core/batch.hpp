@@ -2,7 +2,7 @@
 //
 // For: whoever decides (saga engine, publisher, command handler) builds one, a store commits it. A batch may
 //   append to several streams, create streams, claim unique keys, keep the rows that lists show, keep
-//   snapshots, and save how far subscriptions have come.
+//   snapshots, save how far subscriptions have come, and put rows of folds where the store keeps those.
 // Ownership: a Batch owns everything in it; stores move it to their writer. Threads: a plain value.
 // Limits: below; check() refuses what exceeds them before anything is queued.
 #pragma once
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "flotilla/base/reason.hpp"
+#include "flotilla/journal/core/fold_row.hpp"
 #include "flotilla/journal/core/position.hpp"
 #include "flotilla/journal/core/record.hpp"
 
@@ -125,7 +126,8 @@ struct Batch {
   std::vector<SnapshotPut> snapshots;
   std::vector<Cursor> cursors;
   std::vector<std::string> removed_cursors;
-  std::size_t created = 0;  // how many streams create() has given out
+  std::vector<FoldRowPut> rows;  // each name once; only where Journal::keeps_rows()
+  std::size_t created = 0;       // how many streams create() has given out
 
   // A stream that comes to be with this batch; it must get at least one record. Its id is in Appended.
   [[nodiscard]] StreamRef create() noexcept { return {created++, true}; }

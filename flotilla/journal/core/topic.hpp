@@ -15,6 +15,11 @@
 
 namespace flotilla::journal {
 
+inline constexpr std::size_t kMaxTopicName = 64;
+
+// Letters, digits, '.', '_' and '-', at most kMaxTopicName, not "." or "..".
+[[nodiscard]] bool is_topic_name(std::string_view name) noexcept;
+
 // The scope in which topics claim their names.
 inline constexpr std::string_view kTopicScope = "topic";
 

@@ -35,5 +35,14 @@ TEST(Topic, AKnownOneIsAppendedTo) {
   EXPECT_EQ(topic_key("orders", 0, 1), "orders");
 }
 
+TEST(Topic, HasAPlainName) {
+  EXPECT_TRUE(is_topic_name("order.created_2-x"));
+  EXPECT_TRUE(is_topic_name(std::string(64, 'a')));
+  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("a/b"),
+                                  std::string("a b"), std::string(65, 'a')}) {
+    EXPECT_FALSE(is_topic_name(name)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace flotilla::journal

@@ -4,8 +4,8 @@
 #include "flotilla/journal/core/event.hpp"
 #include "flotilla/json/value.hpp"
 
-namespace flotilla::events {
+namespace flotilla::journal {
 
-[[nodiscard]] json::Value event_value(const journal::Event& event, const json::Value& data);
+[[nodiscard]] json::Value event_value(const Event& event, const json::Value& data);
 
-}  // namespace flotilla::events
+}  // namespace flotilla::journal

@@ -1,0 +1,35 @@
+#include "flotilla/app/view_config.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace flotilla::app {
+
+using config::Node;
+
+void check_views(const ConfigFile& file, const Node& root, config::Problems& problems) {
+  if (!file.views.empty() && is_postgres(file.stores.journal)) {
+    problems.add(root.find("views")->place,
+                 "views over a journal in PostgreSQL are not in this build yet; use sqlite:PATH");
+  }
+}
+
+void warn_of_views(ConfigFile& file, const Node& root) {
+  const Node* const views = root.find("views");
+  for (const cqrs::ViewDefinitionPtr& view : file.views) {
+    for (const events::TopicPtr& topic : file.topics) {
+      if (topic->retain == Duration::zero() ||
+          std::ranges::find(view->texts.from, topic->name) == view->texts.from.end()) {
+        continue;
+      }
+      const config::Place place = views->find(view->name)->place;
+      file.warnings.push_back(fmt::format(
+          "{}:{}:{}: topic {} keeps events for a time only: when view {} is built anew, because its fold "
+          "changed or somebody asks, what they made of its rows is gone",
+          file.path, place.line, place.column, topic->name, view->name));
+    }
+  }
+}
+
+}  // namespace flotilla::app

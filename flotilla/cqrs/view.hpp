@@ -1,0 +1,121 @@
+// A view as its readers see it: which version they read, how far it has come, and who waits for more.
+//
+// For: the runner, whose shell says what changes; readers on any worker. What is read belongs together: a
+// reader takes the Serving once, its position before the rows, and looks afterwards whether it still is the
+// one that is served; else rows may have been deleted under it, and it begins again. Positions never go back.
+// Ownership: shared; a Serving lives as long as somebody reads from it. Threads: publish() and say() belong
+// to the shell's loop, the rest to any; one mutex, held briefly. Limits: kMaxWaiting, kAnswerBytes.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "flotilla/cqrs/core/answer_cache.hpp"
+#include "flotilla/cqrs/core/view_io.hpp"
+#include "flotilla/net/event.hpp"
+#include "flotilla/net/task.hpp"
+
+namespace flotilla::cqrs {
+
+// One version that is read.
+class Serving {
+ public:
+  static constexpr std::size_t kAnswerBytes = std::size_t{32} << 20;
+  static constexpr std::size_t kStripes = 16;
+
+  Serving(std::string_view view, const ViewVersion& version);
+
+  [[nodiscard]] Generation generation() const noexcept { return generation_; }
+  [[nodiscard]] std::uint64_t table() const noexcept { return table_; }
+  // Whose position is that of the rows in the store.
+  [[nodiscard]] const std::string& cursor() const noexcept { return cursor_; }
+  [[nodiscard]] bool by_row() const noexcept { return by_row_; }
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::int64_t behind_since_ms() const noexcept {
+    return behind_since_ms_.load(std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] std::optional<AnswerBody> find(std::string_view key);
+  void keep(std::string_view key, AnswerBody body, std::uint64_t position);
+  // Bytes in memory.
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  friend class View;
+  struct alignas(64) Stripe {
+    mutable std::mutex mutex;
+    AnswerCache answers{kAnswerBytes / kStripes};  // guarded by mutex
+  };
+  [[nodiscard]] Stripe& stripe(std::string_view key) {
+    return stripes_[std::hash<std::string_view>{}(key) % kStripes];
+  }
+
+  const Generation generation_;
+  const std::uint64_t table_;
+  const std::string cursor_;
+  const bool by_row_;
+  std::atomic<std::uint64_t> position_{0};
+  std::atomic<std::int64_t> behind_since_ms_{0};
+  std::array<Stripe, kStripes> stripes_;
+};
+using ServingPtr = std::shared_ptr<Serving>;
+
+// Written by readers of any thread.
+struct ReadCounters {
+  std::atomic<std::uint64_t> from_memory{0};
+  std::atomic<std::uint64_t> from_store{0};
+  std::atomic<std::uint64_t> waited{0};
+  std::atomic<std::uint64_t> behind{0};  // refused: it had not come so far in time
+};
+
+class View {
+ public:
+  static constexpr std::size_t kMaxWaiting = 1024;
+
+  explicit View(std::string name) : name_(std::move(name)) {}
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  // Null: there is no version yet that could be read.
+  [[nodiscard]] ServingPtr serving() const;
+  // Why there is none, or what is wrong; may be empty.
+  [[nodiscard]] std::string trouble() const;
+
+  // Until it has come to `position`, or the deadline passes: then false. Nothing: too many wait already.
+  [[nodiscard]] net::Task<std::optional<bool>> wait(std::uint64_t position, Instant deadline);
+
+  // What the shell says. `begins`: it is the first word of an engine; what the one before saved without
+  // hearing of it may have changed any key, so nothing in memory is good any more.
+  void publish(const effect::Serve& serve, const ViewVersion& version, bool begins);
+  void say(std::string trouble);
+  // Called, on any thread, when somebody waits for more than there is. Empty: nobody runs the view.
+  void on_wanted(std::function<void()> wanted);
+
+  [[nodiscard]] ReadCounters& reads() noexcept { return reads_; }
+
+ private:
+  struct Line {
+    net::Loop* loop;
+    net::Event* bell;  // the loop's thread alone; null once the waiter has gone
+  };
+  class Place;
+  void wake(std::uint64_t position);
+
+  const std::string name_;
+  mutable std::mutex mutex_;
+  ServingPtr serving_;  // guarded by mutex_, as the rest
+  std::string trouble_;
+  std::multimap<std::uint64_t, std::shared_ptr<Line>> waiting_;  // by position
+  std::function<void()> wanted_;
+  ReadCounters reads_;
+};
+using ViewPtr = std::shared_ptr<View>;
+
+}  // namespace flotilla::cqrs

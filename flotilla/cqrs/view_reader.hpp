@@ -1,0 +1,64 @@
+// Reading views: one key, or all rows a page at a time.
+//
+// For: the application API and the gateway's action; both ask and answer in the same words (view_answer.hpp).
+// A hot key is answered from memory, without a turn of the loop; others from the store. With `read_after` it
+// waits until the view has come so far. Ownership: borrows the runner. Threads: any loop's. Limits: below;
+// kMaxWaiting of view.hpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flotilla/cqrs/refusal.hpp"
+#include "flotilla/cqrs/view.hpp"
+#include "flotilla/journal/journal.hpp"
+#include "flotilla/net/task.hpp"
+
+namespace flotilla::cqrs {
+
+class ViewRunner;
+
+inline constexpr std::size_t kMaxPageRows = 1000;
+inline constexpr std::size_t kDefaultPageRows = 100;
+inline constexpr std::size_t kMaxPageBytes = std::size_t{4} << 20;  // one row always fits
+inline constexpr Duration kDefaultWait = std::chrono::seconds(1);
+inline constexpr Duration kMaxWait = std::chrono::seconds(10);
+
+struct ViewAsk {
+  std::string view;
+  std::optional<std::string> key;               // nothing: all rows
+  std::optional<journal::Position> read_after;  // answer what is at least so new
+  Duration wait = kDefaultWait;                 // ... and wait so long for it
+  bool stale_ok = false;                        // ... or give what there is
+  std::optional<std::size_t> limit;             // rows; of one key: nothing is as many as fit
+  std::optional<journal::RowName> after;        // the last row of the page before
+};
+
+struct ViewAnswer {
+  AnswerBody body;             // JSON; null: there is nothing under the key
+  std::uint64_t position = 0;  // at least so new
+  std::int64_t behind_since_ms = 0;
+  bool stale = false;  // it is not what `read_after` asked for
+  // Of one key whose rows did not all fit.
+  std::optional<std::string> next;
+};
+
+class ViewReader {
+ public:
+  explicit ViewReader(const ViewRunner& runner) noexcept : runner_(runner) {}
+
+  // Errors: not_found (no such view), behind (not so far in time, or there is nothing to read yet),
+  // overloaded, store_unavailable.
+  [[nodiscard]] net::Task<Asked<ViewAnswer>> read(ViewAsk ask);
+
+ private:
+  [[nodiscard]] net::Task<Asked<bool>> await_position(View& view, const ViewAsk& ask);
+  [[nodiscard]] net::Task<Asked<ViewAnswer>> read_key(View& view, const ViewAsk& ask);
+  [[nodiscard]] net::Task<Asked<ViewAnswer>> read_page(View& view, const ViewAsk& ask);
+
+  const ViewRunner& runner_;
+};
+
+}  // namespace flotilla::cqrs

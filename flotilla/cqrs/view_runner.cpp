@@ -1,0 +1,282 @@
+#include "flotilla/cqrs/view_runner.hpp"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "flotilla/base/log.hpp"
+#include "flotilla/journal/reply.hpp"
+
+namespace flotilla::cqrs {
+namespace {
+
+// How often gauges are looked at.
+constexpr Duration kNote = std::chrono::milliseconds(500);
+
+std::unexpected<Refusal> unknown(std::string_view name) {
+  return refuse(Reason::not_found, fmt::format("the file names no view '{}'", name.substr(0, kMaxViewName)));
+}
+
+}  // namespace
+
+ViewRunner::~ViewRunner() { stop(); }
+
+void ViewRunner::start(const std::vector<ViewDefinitionPtr>& views, std::vector<net::Loop*> loops) {
+  loops_ = std::move(loops);
+  for (const ViewDefinitionPtr& each : views) {
+    add(each);
+  }
+}
+
+void ViewRunner::add(const ViewDefinitionPtr& definition) {
+  // Always the same one for a name, so that what ends and what begins is in one hand.
+  net::Loop* const loop = loops_[std::hash<std::string>{}(definition->name) % loops_.size()];
+  auto part = std::make_shared<Part>();
+  part->definition = definition;
+  part->view = std::make_shared<View>(definition->name);
+  part->loop = loop;
+  // Named again after it had gone: the one before may still be ending.
+  const auto before = std::ranges::find_if(
+      gone_, [&](const PartPtr& each) { return each->view->name() == definition->name; });
+  if (before != gone_.end()) {
+    part = *before;
+    gone_.erase(before);
+    part->definition = definition;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    parts_.insert_or_assign(definition->name, part);
+  }
+  run_on(*loop, [this, &part, &definition] {
+    if (part->tasks == nullptr) {
+      part->tasks = std::make_unique<net::Scope>();
+      part->tasks->spawn(note_forever(part.get()));
+    }
+    change(part, definition);
+  });
+}
+
+void ViewRunner::replace(const std::vector<ViewDefinitionPtr>& views) {
+  std::vector<ViewDefinitionPtr> fresh;
+  std::vector<std::pair<PartPtr, ViewDefinitionPtr>> others;
+  {
+    const std::lock_guard lock(mutex_);
+    std::map<std::string, PartPtr, std::less<>> kept;
+    for (const ViewDefinitionPtr& each : views) {
+      const auto found = parts_.find(each->name);
+      if (found == parts_.end()) {
+        fresh.push_back(each);
+        continue;
+      }
+      if (found->second->definition->hash != each->hash) {
+        found->second->definition = each;
+        others.emplace_back(found->second, each);
+      }
+      kept.insert(parts_.extract(found));
+    }
+    for (const auto& [name, part] : parts_) {
+      others.emplace_back(part, nullptr);
+      gone_.push_back(part);
+    }
+    parts_ = std::move(kept);
+  }
+  for (auto& [part, next] : others) {
+    run_on(*part->loop, [this, &part, &next] { change(part, next); });
+  }
+  for (const ViewDefinitionPtr& each : fresh) {
+    add(each);
+  }
+}
+
+void ViewRunner::change(const PartPtr& part, ViewDefinitionPtr next) {
+  part->next = std::move(next);
+  if (!std::exchange(part->changing, true)) {
+    part->tasks->spawn(change_over(part.get()));
+  }
+}
+
+// What the shell before is saving must be known before another one reads what is kept.
+net::Task<> ViewRunner::change_over(Part* part) {
+  if (part->shell) {
+    co_await part->shell->drain(kNever);
+    part->shell.reset();
+  }
+  part->changing = false;
+  if (part->next) {
+    part->shell = std::make_unique<ViewShell>(std::exchange(part->next, nullptr), journal_, part->view,
+                                              part->counters, *part->loop);
+    part->shell->start();
+  }
+}
+
+net::Task<> ViewRunner::note_forever(Part* part) {
+  for (;;) {
+    note(*part);
+    co_await net::sleep_for(*part->loop, kNote);
+  }
+}
+
+void ViewRunner::note(Part& part) {
+  const ViewReport now = part.shell ? part.shell->report() : ViewReport{};
+  const bool failed = (part.shell && !part.shell->failure().empty()) ||
+                      (now.live && !now.live->failure.empty()) ||
+                      (now.building && !now.building->failure.empty());
+  part.rows = now.live ? now.live->checkpoint.rows : 0;
+  part.built = now.building ? std::max<std::uint64_t>(now.building->position, 1) : 0;
+  part.failed = failed;
+}
+
+void ViewRunner::drain(Duration grace, std::function<void()> done) {
+  const std::vector<PartPtr> all = parts();
+  if (all.empty()) {
+    done();
+    return;
+  }
+  const auto left = std::make_shared<std::atomic<std::size_t>>(all.size());
+  const auto finish = std::make_shared<std::function<void()>>(std::move(done));
+  for (const PartPtr& part : all) {
+    part->loop->post([part, grace, left, finish] {
+      const auto drained = [](Part* of, Duration patience, auto last, auto call) -> net::Task<> {
+        if (of->shell) {
+          co_await of->shell->drain(saturating_add(of->loop->now(), patience));
+        }
+        if (last->fetch_sub(1) == 1) {
+          (*call)();
+        }
+      };
+      if (part->tasks) {
+        part->tasks->spawn(drained(part.get(), grace, left, finish));
+      } else if (left->fetch_sub(1) == 1) {
+        (*finish)();
+      }
+    });
+  }
+}
+
+void ViewRunner::stop() {
+  if (std::exchange(stopped_, true)) {
+    return;
+  }
+  std::vector<PartPtr> all = parts();
+  std::ranges::copy(gone_, std::back_inserter(all));
+  for (const PartPtr& part : all) {
+    run_on(*part->loop, [&part] {
+      part->tasks.reset();
+      part->shell.reset();
+    });
+  }
+  closed_ = true;
+  while (users_ > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void ViewRunner::run_on(net::Loop& loop, std::move_only_function<void()> function) {
+  if (net::Loop::current() == &loop) {
+    function();
+    return;
+  }
+  std::promise<void> done;
+  loop.post([&] {
+    function();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+ViewRunner::PartPtr ViewRunner::part_of(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = parts_.find(name);
+  return found == parts_.end() ? nullptr : found->second;
+}
+
+std::vector<ViewRunner::PartPtr> ViewRunner::parts() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<PartPtr> all;
+  for (const auto& [name, part] : parts_) {
+    all.push_back(part);
+  }
+  return all;
+}
+
+ViewPtr ViewRunner::find(std::string_view name) const {
+  const PartPtr part = part_of(name);
+  return part == nullptr ? nullptr : part->view;
+}
+
+net::Task<ViewStatus> ViewRunner::status(PartPtr part) {
+  ViewStatus out;
+  {
+    const std::lock_guard lock(mutex_);
+    out.definition = part->definition;
+  }
+  journal::Reply<std::pair<ViewReport, std::string>> reply;
+  part->loop->post([part, done = reply.send()]() mutable {
+    done(part->shell ? std::pair(part->shell->report(), part->shell->failure())
+                     : std::pair(ViewReport{}, std::string()));
+  });
+  std::tie(out.report, out.failure) = co_await reply;
+  out.journal = journal_.position().number();
+  if (const ServingPtr serving = part->view->serving()) {
+    out.behind_since_ms = serving->behind_since_ms();
+    out.memory = serving->bytes();
+  }
+  co_return out;
+}
+
+net::Task<std::vector<ViewStatus>> ViewRunner::list() {
+  std::vector<ViewStatus> all;
+  for (const PartPtr& part : parts()) {
+    all.push_back(co_await status(part));
+  }
+  co_return all;
+}
+
+net::Task<Asked<ViewStatus>> ViewRunner::show(std::string name) {
+  const PartPtr part = part_of(name);
+  if (part == nullptr) {
+    co_return unknown(name);
+  }
+  co_return co_await status(part);
+}
+
+net::Task<Asked<ViewStatus>> ViewRunner::rebuild(std::string name, std::string who) {
+  const PartPtr part = part_of(name);
+  if (part == nullptr) {
+    co_return unknown(name);
+  }
+  // Answers when whatever holds it goes before it was called.
+  class Answering {
+   public:
+    explicit Answering(journal::Done<std::string> done) : done_(std::move(done)) {}
+    Answering(Answering&&) noexcept = default;
+    Answering& operator=(Answering&&) = delete;
+    ~Answering() {
+      if (done_) {
+        done_("it is being replaced; ask again");
+      }
+    }
+    void give(std::string refusal) { std::exchange(done_, nullptr)(std::move(refusal)); }
+
+   private:
+    journal::Done<std::string> done_;
+  };
+  journal::Reply<std::string> reply;
+  part->loop->post([part, answering = Answering(reply.send())]() mutable {
+    if (part->shell) {
+      part->shell->spawn([](ViewShell& shell, Answering to) -> net::Task<> {
+        to.give(co_await shell.rebuild());
+      }(*part->shell, std::move(answering)));
+    }
+  });
+  if (std::string refusal = co_await reply; !refusal.empty()) {
+    co_return refuse(Reason::conflict, std::move(refusal));
+  }
+  log::info("view {}: rebuild asked for by {}", name, who.empty() ? "an operator" : who);
+  co_return co_await status(part);
+}
+
+}  // namespace flotilla::cqrs

@@ -1,0 +1,120 @@
+// The views of a process: one shell for each, on the workers' loops, and the table by which readers find
+// them.
+//
+// For: `app`, which opens it when the file names views, and lends it the workers. A view runs on one worker,
+// which its name chooses. A view that the file does not name any more stops; its rows and how far it had come
+// stay, so that it goes on from there when it is named again. Ownership: owns the shells; the journal
+// outlives it, the workers' loops outlive stop(). Threads: start(), replace(), drain(), stop() and the
+// destructor on the control thread; what is asked on any loop; find() and collect() on any thread. Limits:
+// those of the file.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flotilla/cqrs/refusal.hpp"
+#include "flotilla/cqrs/view_shell.hpp"
+#include "flotilla/telemetry/core/metrics_page.hpp"
+
+namespace flotilla::cqrs {
+
+// How a view stands, for people.
+struct ViewStatus {
+  ViewDefinitionPtr definition;
+  ViewReport report;
+  std::uint64_t journal = 0;         // how far the journal has come
+  std::int64_t behind_since_ms = 0;  // 0: it is not behind
+  std::string failure;               // why it has stopped altogether
+  std::size_t memory = 0;            // bytes of answers
+};
+
+class ViewRunner {
+ public:
+  explicit ViewRunner(journal::Journal& journal) : journal_(journal) {}
+  ViewRunner(const ViewRunner&) = delete;
+  ViewRunner& operator=(const ViewRunner&) = delete;
+  ~ViewRunner();
+
+  void start(const std::vector<ViewDefinitionPtr>& views, std::vector<net::Loop*> loops);
+  // What the file says after a reload. What is as it was goes on.
+  void replace(const std::vector<ViewDefinitionPtr>& views);
+  // Begins nothing more and lets what is being saved end, for at most `grace`; then calls `done` on one of
+  // the loops.
+  void drain(Duration grace, std::function<void()> done);
+  // Ends all of it, as a crash would. Blocks, until readers have what they asked the journal for, too: so not
+  // on one of their loops.
+  void stop();
+
+  // Null if the file names no such view.
+  [[nodiscard]] ViewPtr find(std::string_view name) const;
+
+  // The journal for a reader on any loop, as long as it lives; stop() waits for those that there are. False
+  // once it stops.
+  class Use {
+   public:
+    explicit Use(const ViewRunner& runner) noexcept : runner_(runner) { ++runner_.users_; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() { --runner_.users_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return !runner_.closed_; }
+    [[nodiscard]] journal::Journal& operator*() const noexcept { return runner_.journal_; }
+    [[nodiscard]] journal::Journal* operator->() const noexcept { return &runner_.journal_; }
+
+   private:
+    const ViewRunner& runner_;
+  };
+
+  // In the order of their names. Errors of all: not_found.
+  [[nodiscard]] net::Task<std::vector<ViewStatus>> list();
+  [[nodiscard]] net::Task<Asked<ViewStatus>> show(std::string name);
+  // Builds it anew beside the version that is read; answers once that is durable. Errors also: conflict.
+  [[nodiscard]] net::Task<Asked<ViewStatus>> rebuild(std::string name, std::string who);
+
+  void collect(telemetry::MetricsPage& page) const;
+
+ private:
+  // A view on its loop. Shared with what is posted there.
+  struct Part {
+    ViewDefinitionPtr definition;  // guarded by the runner's mutex
+    ViewPtr view;
+    net::Loop* loop = nullptr;
+    ViewCounters counters;
+    // The loop's thread alone.
+    std::unique_ptr<ViewShell> shell;
+    std::unique_ptr<net::Scope> tasks;
+    ViewDefinitionPtr next;  // what the shell is to be replaced by; null: by none
+    bool changing = false;
+    // For metrics, written on its loop.
+    std::atomic<std::uint64_t> rows{0};
+    std::atomic<std::uint64_t> built{0};  // position of the version that is being built; 0: none is
+    std::atomic<bool> failed{false};
+  };
+  using PartPtr = std::shared_ptr<Part>;
+
+  void add(const ViewDefinitionPtr& definition);
+  // Ends the shell and begins one of `next`, if there is one. On the part's loop.
+  void change(const PartPtr& part, ViewDefinitionPtr next);
+  [[nodiscard]] net::Task<> change_over(Part* part);
+  [[nodiscard]] net::Task<> note_forever(Part* part);
+  static void note(Part& part);
+  [[nodiscard]] PartPtr part_of(std::string_view name) const;
+  [[nodiscard]] std::vector<PartPtr> parts() const;
+  [[nodiscard]] net::Task<ViewStatus> status(PartPtr part);
+  static void run_on(net::Loop& loop, std::move_only_function<void()> function);
+
+  journal::Journal& journal_;
+  std::vector<net::Loop*> loops_;
+  mutable std::mutex mutex_;
+  std::map<std::string, PartPtr, std::less<>> parts_;  // guarded by mutex_
+  std::vector<PartPtr> gone_;                          // the control thread's: named no more
+  bool stopped_ = false;
+  std::atomic<bool> closed_{false};
+  mutable std::atomic<std::size_t> users_{0};
+};
+
+}  // namespace flotilla::cqrs
