@@ -184,8 +184,6 @@ void add_cursors(Arguments& out, const Batch& batch) {
   out.all_bytes(Texts(batch.removed_cursors.begin(), batch.removed_cursors.end()));
 }
 
-constexpr int kArguments = 43;
-
 // Columns of the answer.
 constexpr int kCode = 0;
 constexpr int kNth = 1;
@@ -264,7 +262,7 @@ std::int64_t retain_of(const Retention& retention, RecordClass record_class, con
 
 std::string append_statement() {
   std::string sql = "SELECT * FROM flotilla.append(";
-  for (int i = 1; i <= kArguments; ++i) {
+  for (int i = 1; i <= kAppendArguments; ++i) {
     sql += fmt::format("{}${}", i == 1 ? "" : ", ", i);
   }
   return sql + ")";

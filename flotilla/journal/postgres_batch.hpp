@@ -21,6 +21,7 @@ using Retention = std::map<std::pair<RecordClass, std::string>, std::int64_t>;
                                      const std::string& category);
 
 // The call, with $1, $2, ... for append_arguments().
+inline constexpr int kAppendArguments = 43;
 [[nodiscard]] std::string append_statement();
 [[nodiscard]] Arguments append_arguments(const Batch& batch, std::int64_t session, std::int64_t group,
                                          const Retention& retention);

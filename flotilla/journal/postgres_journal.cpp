@@ -190,6 +190,10 @@ void PostgresJournal::forget_claims(std::size_t limit, Done<Result<std::int64_t>
              [this, limit](pg::Reader& reader) { return reader.forget_claims(now(), limit); });
 }
 
+void PostgresJournal::forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) {
+  ask_reader(std::move(done), [table](pg::Reader& reader) { return reader.forget_rows(table); });
+}
+
 void PostgresJournal::do_read(StreamQuery query, Done<Result<Page>> done) {
   ask_reader(std::move(done), [this, query](pg::Reader& reader) {
     return reader.read(query, tails_[shard_of(query.stream, pg::kShards)].end());
@@ -220,6 +224,12 @@ void PostgresJournal::do_snapshot(StreamId stream, std::uint64_t fold,
 }
 void PostgresJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
   ask_reader(std::move(done), [name = std::move(name)](pg::Reader& reader) { return reader.cursor(name); });
+}
+void PostgresJournal::do_rows(RowQuery query, Done<Result<RowPage>> done) {
+  ask_reader(std::move(done), [query = std::move(query)](pg::Reader& reader) { return reader.rows(query); });
+}
+void PostgresJournal::do_rows(RowsByName query, Done<Result<RowValues>> done) {
+  ask_reader(std::move(done), [query = std::move(query)](pg::Reader& reader) { return reader.rows(query); });
 }
 
 }  // namespace flotilla::journal

@@ -60,6 +60,8 @@ class PostgresJournal final : public Journal {
                       Done<Result<std::int64_t>> done) override;
   void forget_periods(bool hard, Done<Result<std::int64_t>> done) override;
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
+  void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
+  [[nodiscard]] bool keeps_rows() const noexcept override { return true; }
   [[nodiscard]] std::uint32_t shards() const noexcept override { return pg::kShards; }
   [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
   [[nodiscard]] Health health() const override;
@@ -80,6 +82,8 @@ class PostgresJournal final : public Journal {
   void do_find(std::string scope, std::string key, Done<Result<std::optional<Holder>>> done) override;
   void do_snapshot(StreamId stream, std::uint64_t fold, Done<Result<std::optional<Snapshot>>> done) override;
   void do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) override;
+  void do_rows(RowQuery query, Done<Result<RowPage>> done) override;
+  void do_rows(RowsByName query, Done<Result<RowValues>> done) override;
   [[nodiscard]] const Vocabulary& vocabulary() const noexcept override { return options_.vocabulary; }
   [[nodiscard]] std::uint64_t do_epoch(std::uint32_t shard) const noexcept override {
     return leases_.epoch(shard);

@@ -8,6 +8,7 @@
 
 #include "flotilla/base/log.hpp"
 #include "flotilla/journal/core/retention.hpp"
+#include "flotilla/journal/postgres_rows.hpp"
 #include "flotilla/journal/postgres_schema.hpp"
 #include "flotilla/net/clock.hpp"
 
@@ -24,7 +25,6 @@ constexpr std::chrono::microseconds kRivalPause{5'000};
 constexpr Duration kFirstPause = std::chrono::milliseconds(50);
 constexpr Duration kLongestPause = std::chrono::seconds(2);
 constexpr std::size_t kMaxKnownCategories = kMaxCategories;
-constexpr const char* kAppend = "append";
 
 // SQLSTATEs of transactions that lost against another one and may be repeated.
 bool is_rivalry(const Failure& failure) { return failure.is("40P01") || failure.is("40001"); }
@@ -163,7 +163,7 @@ bool Lane::connect() {
   }
   auto opened = Connection::open(options_.address, "writer", options_.statement_timeout);
   if (opened) {
-    if (auto ok = (*opened)->prepare(kAppend, append_statement(), append_arguments(Batch(), 0, 0, {})); !ok) {
+    if (auto ok = prepare_appends(**opened); !ok) {
       opened = std::unexpected(to_error(ok.error()));
     }
   }
@@ -289,7 +289,7 @@ std::optional<std::vector<Judged>> Lane::try_group(const Group& group, bool last
   ++group_;
   connection_->add("BEGIN");
   for (const Request& request : group) {
-    connection_->add_prepared(kAppend, append_arguments(request.batch, session_, group_, *retention));
+    add_append(*connection_, request.batch, append_arguments(request.batch, session_, group_, *retention));
   }
   connection_->add("COMMIT");
   const std::vector<Answer> answers = connection_->finish();

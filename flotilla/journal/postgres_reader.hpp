@@ -30,12 +30,16 @@ class Reader {
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
   [[nodiscard]] Result<std::optional<Cursor>> cursor(const std::string& name);
+  // postgres_rows.cpp
+  [[nodiscard]] Result<RowPage> rows(const RowQuery& query);
+  [[nodiscard]] Result<RowValues> rows(const RowsByName& query);
 
   // As Journal's.
   [[nodiscard]] Result<std::int64_t> forget_streams(RecordClass record_class,
                                                     const std::vector<StreamId>& streams);
   [[nodiscard]] Result<std::int64_t> drop_periods(UtcMillis now, bool hard);
   [[nodiscard]] Result<std::int64_t> forget_claims(UtcMillis now, std::size_t limit);
+  [[nodiscard]] Result<std::int64_t> forget_rows(std::uint64_t table);
 
  private:
   [[nodiscard]] Result<Rows> ask(const std::string& sql, const Arguments& arguments);

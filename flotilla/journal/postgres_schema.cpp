@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/journal/postgres_rows.hpp"
+
 namespace flotilla::journal::pg {
 namespace {
 
@@ -193,7 +195,7 @@ Steps schema_steps() {
   for (auto texts : {append_functions(), read_functions(), upkeep_functions(), lease_functions()}) {
     first.insert(first.end(), texts.begin(), texts.end());
   }
-  return {std::move(first), search_index()};
+  return {std::move(first), search_index(), row_tables()};
 }
 
 Result<> migrate(Connection& connection, const std::string& store, const Steps& steps) {

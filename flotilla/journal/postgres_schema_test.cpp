@@ -33,7 +33,7 @@ class PostgresSchema : public testing::Test {
 TEST_F(PostgresSchema, ANewerOneIsRefused) {
   (void)database_->open();
   database_->execute("UPDATE flotilla.store SET version = 99");
-  EXPECT_THAT(open_error(), HasSubstr("has schema 99, this version of Flotilla knows up to 2"));
+  EXPECT_THAT(open_error(), HasSubstr("has schema 99, this version of Flotilla knows up to 3"));
   EXPECT_EQ(PostgresJournal::open(database_->options()).error().code, Errc::unsupported);
 }
 
@@ -49,11 +49,11 @@ TEST_F(PostgresSchema, AnOlderOneIsBroughtUpAsAWholeOrNotAtAll) {
   steps.push_back({"CREATE TABLE flotilla.second(a bigint)", "nonsense"});
   const auto failed = pg::migrate(*connection, "test", steps);
   EXPECT_THAT(failed.error().message, HasSubstr("(it is unchanged"));
-  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 2);
+  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 3);
   EXPECT_EQ(database_->number("SELECT count(*) FROM pg_tables WHERE tablename = 'second'"), 0);
   steps.back().pop_back();
   EXPECT_TRUE(pg::migrate(*connection, "test", steps).has_value());
-  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 3);
+  EXPECT_EQ(database_->number("SELECT version FROM flotilla.store"), 4);
   EXPECT_TRUE(pg::migrate(*connection, "test", steps).has_value());
 }
 
