@@ -109,7 +109,6 @@ struct RowPage {
   bool at_end = false;
   // Of the cursor, as it was when exactly these rows were there; nothing: there is no such cursor.
   std::optional<Position> position;
-  std::string state;  // the cursor's, of the same moment
 };
 
 // Rows by their names.

@@ -353,12 +353,11 @@ void MemoryJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor
 }
 
 void MemoryJournal::do_rows(RowQuery query, Done<Result<RowPage>> done) {
-  RowPage page{.rows = {}, .at_end = true, .position = {}, .state = {}};
+  RowPage page{.rows = {}, .at_end = true, .position = {}};
   {
     const std::lock_guard lock(mutex_);
     if (const auto cursor = cursors_.find(query.cursor); cursor != cursors_.end()) {
       page.position = cursor->second.position;
-      page.state = cursor->second.state;
     }
     const auto table = tables_.find(query.table);
     std::size_t bytes = 0;

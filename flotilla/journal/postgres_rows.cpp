@@ -33,7 +33,7 @@ END $$)";
 // and the one that does not.
 constexpr std::string_view kPage =
     "SELECT v.kind, v.key, v.name, v.value, v.shard, v.position FROM (SELECT 0 AS kind, ''::bytea AS key, "
-    "''::bytea AS name, c.state AS value, c.shard, c.position FROM flotilla.cursors c WHERE c.name = $1 "
+    "''::bytea AS name, ''::bytea AS value, c.shard, c.position FROM flotilla.cursors c WHERE c.name = $1 "
     "UNION ALL SELECT 1, u.key, u.name, u.value, 0::bigint, 0::bigint FROM (SELECT t.*, row_number() OVER w "
     "AS n, sum(octet_length(t.value)) OVER w - octet_length(t.value) AS before FROM (SELECT f.key, f.name, "
     "f.value FROM flotilla.fold_rows f WHERE f.fold = $2{} ORDER BY f.key, f.name LIMIT $3) t WINDOW w AS "
@@ -122,13 +122,12 @@ Result<RowPage> Reader::rows(const RowQuery& query) {
   if (!rows) {
     return std::unexpected(rows.error());
   }
-  RowPage page{.rows = {}, .at_end = true, .position = {}, .state = {}};
+  RowPage page{.rows = {}, .at_end = true, .position = {}};
   std::size_t bytes = 0;
   for (int row = 0; row < rows->count(); ++row) {
     if (rows->number(row, 0) == 0) {
       page.position =
           Position(rows->unsigned_number(row, 5), static_cast<std::uint32_t>(rows->number(row, 4)));
-      page.state = rows->bytes(row, 3);
       continue;
     }
     bytes += rows->bytes(row, 3).size();

@@ -313,7 +313,6 @@ Result<RowPage> SqliteReader::rows(const RowQuery& query) {
     sqlite::Rows cursor = cursor_.query(query.cursor);
     if (cursor.next()) {
       page.position = Position(static_cast<std::uint64_t>(cursor.integer(3)));
-      page.state = cursor.bytes(4);
     }
   }
   // The least name behind another one is that name and a zero byte.
