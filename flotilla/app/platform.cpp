@@ -9,6 +9,7 @@
 
 #include "flotilla/admin/core/control_guard.hpp"
 #include "flotilla/base/log.hpp"
+#include "flotilla/cqrs/redis_protocol.hpp"
 #include "flotilla/http/core/problem.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/saga/forward.hpp"
@@ -176,7 +177,14 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     sagas_ = std::move(*sagas);
     events_ = std::make_unique<EventHost>(sagas_->journal(), runtime->file.topics, seed);
     queues_ = std::make_unique<QueueHost>(sagas_->journal(), seed, api_base(runtime->file));
-    views_ = std::make_unique<ViewHost>(sagas_->journal());
+    std::optional<cqrs::RedisAddress> redis;
+    if (const std::string& url = runtime->file.stores.views; !url.empty()) {
+      if (auto hiredis = cqrs::RedisProtocol::load(); !hiredis) {
+        return std::unexpected(hiredis.error());
+      }
+      redis = *cqrs::parse_redis_address(url);
+    }
+    views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
   }
   for (std::uint32_t i = 0; i < runtime->workers; ++i) {
     auto worker =
@@ -493,7 +501,8 @@ Result<> Platform::reload() {
   }
   if (const std::string journal = journal_path(*file);
       !journal.empty() &&
-      (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive)) {
+      (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive ||
+       file->stores.views != before.stores.views)) {
     return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
                                   : ": the first sagas, topics, queues or views need a journal, which is "
                                     "opened at the start; restart"));

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/cqrs/core/redis_address.hpp"
+
 namespace flotilla::app {
 namespace {
 
@@ -58,7 +60,27 @@ config::Spec<StoresConfig> stores_spec(const std::string& file) {
         stores.archive = folder.empty() ? folder : beside(file, folder);
       },
       "a folder for ended sagas, compressed, before they are deleted; none: they are just deleted", "none");
-  embedded_only(spec, "views", "where views are kept");
+  spec.field_with<std::string>(
+      "views", config::text(),
+      [](StoresConfig& stores, const std::string& store, const Node& node, Problems& problems) {
+        if (store == "embedded") {
+          return;
+        }
+        const auto address = cqrs::parse_redis_address(store);
+        if (!address) {
+          problems.add(node.place,
+                       cqrs::is_redis(store)
+                           ? address.error().message
+                           : fmt::format("there is no store '{}' for views; use embedded, or "
+                                         "redis://HOST:PORT/DATABASE for copies of those with `cache`",
+                                         std::string_view(store).substr(0, store.find(':'))));
+          return;
+        }
+        stores.views = store;
+      },
+      "where copies of views with `cache` go: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]; the views "
+      "themselves are kept in the journal",
+      "embedded");
   embedded_only(spec, "events", "where topics are kept");
   return spec;
 }

@@ -12,6 +12,7 @@ namespace flotilla::app {
 
 struct StoresConfig {
   std::string journal;  // path of the SQLite file, or a PostgreSQL address; empty: not named
+  std::string views;    // the address of a Redis for copies of views, may hold a password; empty: none
   std::string archive;  // the folder for what the journal forgets; empty: none
   bool named = false;   // the file has `stores`
 };

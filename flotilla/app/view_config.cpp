@@ -17,6 +17,12 @@ void check_views(const ConfigFile& file, const Node& root, config::Problems& pro
 
 void warn_of_views(ConfigFile& file, const Node& root) {
   const Node* const views = root.find("views");
+  const auto is_copied = [](const cqrs::ViewDefinitionPtr& view) { return view->cache > Duration::zero(); };
+  if (!file.stores.views.empty() && std::ranges::none_of(file.views, is_copied)) {
+    const config::Place place = root.find("stores")->find("views")->place;
+    file.warnings.push_back(fmt::format("{}:{}:{}: no view has `cache`, so no copies go to this Redis",
+                                        file.path, place.line, place.column));
+  }
   for (const cqrs::ViewDefinitionPtr& view : file.views) {
     for (const events::TopicPtr& topic : file.topics) {
       if (topic->retain == Duration::zero() ||

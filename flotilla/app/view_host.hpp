@@ -14,8 +14,9 @@ namespace flotilla::app {
 
 class ViewHost {
  public:
-  explicit ViewHost(journal::Journal& journal)
-      : runner_(journal), reader_(runner_), api_(reader_), operator_api_(runner_) {}
+  // `redis`: where copies go.
+  ViewHost(journal::Journal& journal, std::optional<cqrs::RedisAddress> redis)
+      : runner_(journal, std::move(redis)), reader_(runner_), api_(reader_), operator_api_(runner_) {}
 
   // They run once it was started, until stop(), while the workers' loops still run.
   [[nodiscard]] cqrs::ViewRunner& runner() noexcept { return runner_; }

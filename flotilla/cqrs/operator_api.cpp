@@ -63,6 +63,10 @@ json::Value to_json(const ViewStatus& status) {
                               : json::Value(iso_time({status.behind_since_ms * 1'000'000})));
   out.set("memory", status.memory);
   out.set("building", report.building ? version_json(*report.building) : json::Value());
+  out.set("copies", status.copies == CopyState::none
+                        ? json::Value()
+                        : json::Value::object(
+                              {{"state", to_string(status.copies)}, {"pending", status.copies_pending}}));
   const std::string failure = !status.failure.empty()          ? status.failure
                               : live && !live->failure.empty() ? live->failure
                               : report.building && !live       ? report.building->failure

@@ -24,6 +24,12 @@ void Serving::keep(std::string_view key, AnswerBody body, std::uint64_t position
   here.answers.put(key, std::move(body), position);
 }
 
+bool Serving::is_copy_due(std::string_view key, Instant now, Duration every) {
+  Stripe& here = stripe(key);
+  const std::lock_guard lock(here.mutex);
+  return here.answers.is_copy_due(key, now, every);
+}
+
 std::size_t Serving::bytes() const {
   std::size_t all = 0;
   for (const Stripe& each : stripes_) {
@@ -51,6 +57,34 @@ void View::say(std::string trouble) {
 void View::on_wanted(std::function<void()> wanted) {
   const std::lock_guard lock(mutex_);
   wanted_ = std::move(wanted);
+}
+
+void View::set_copies(std::shared_ptr<CopyDoor> door) {
+  offers_every_ = door ? door->every.count() : 0;
+  const std::lock_guard lock(mutex_);
+  copies_ = std::move(door);
+}
+
+void View::offer(const std::string& key) {
+  std::shared_ptr<CopyDoor> door;
+  {
+    const std::lock_guard lock(mutex_);
+    door = copies_;
+  }
+  if (door == nullptr) {
+    return;
+  }
+  if (door->waiting.fetch_add(1) >= CopyDoor::kMaxOffers) {
+    --door->waiting;
+    return;
+  }
+  net::Loop& loop = *door->loop;
+  loop.post([door = std::move(door), key] {
+    --door->waiting;
+    if (door->offer) {
+      door->offer(key);
+    }
+  });
 }
 
 // What is old goes from memory before anyone is told of the new position.

@@ -43,6 +43,8 @@ class Serving {
 
   [[nodiscard]] std::optional<AnswerBody> find(std::string_view key);
   void keep(std::string_view key, AnswerBody body, std::uint64_t position);
+  // As AnswerCache's.
+  [[nodiscard]] bool is_copy_due(std::string_view key, Instant now, Duration every);
   // Bytes in memory.
   [[nodiscard]] std::size_t bytes() const;
 
@@ -74,6 +76,16 @@ struct ReadCounters {
   std::atomic<std::uint64_t> behind{0};  // refused: it had not come so far in time
 };
 
+// Between readers on any loop and whoever keeps copies of what they read.
+struct CopyDoor {
+  static constexpr std::size_t kMaxOffers = 1024;  // that are not looked at yet; more are forgotten
+
+  Duration every{0};  // how often a key that is read is offered
+  net::Loop* loop = nullptr;
+  std::function<void(std::string)> offer;  // the loop's thread alone; empty once the keeper has gone
+  std::atomic<std::size_t> waiting{0};
+};
+
 class View {
  public:
   static constexpr std::size_t kMaxWaiting = 1024;
@@ -98,6 +110,12 @@ class View {
   // Called, on any thread, when somebody waits for more than there is. Empty: nobody runs the view.
   void on_wanted(std::function<void()> wanted);
 
+  // Null: nobody keeps copies.
+  void set_copies(std::shared_ptr<CopyDoor> door);
+  // How often a key that is read is to be offered; 0: nobody keeps copies.
+  [[nodiscard]] Duration offers_every() const noexcept { return Duration(offers_every_.load()); }
+  void offer(const std::string& key);
+
   [[nodiscard]] ReadCounters& reads() noexcept { return reads_; }
 
  private:
@@ -114,6 +132,8 @@ class View {
   std::string trouble_;
   std::multimap<std::uint64_t, std::shared_ptr<Line>> waiting_;  // by position
   std::function<void()> wanted_;
+  std::shared_ptr<CopyDoor> copies_;
+  std::atomic<Duration::rep> offers_every_{0};
   ReadCounters reads_;
 };
 using ViewPtr = std::shared_ptr<View>;

@@ -16,7 +16,12 @@ using config::Node;
 using config::Problems;
 using config::Spec;
 
-void take_from(ViewTexts& view, std::vector<std::string> topics, const Node& node, Problems& problems) {
+// As the file has it.
+struct DeclaredView : ViewTexts {
+  Duration cache{0};
+};
+
+void take_from(DeclaredView& view, std::vector<std::string> topics, const Node& node, Problems& problems) {
   if (topics.empty() || topics.size() > kMaxSources) {
     problems.add(node.place, fmt::format("from: a view folds 1 to {} topics, this one has {}", kMaxSources,
                                          topics.size()));
@@ -40,7 +45,7 @@ using Compile = Result<expr::Program> (*)(const std::string&);
 
 template <std::string ViewTexts::* Member>
 auto take_expression(const char* name, Compile compile) {
-  return [name, compile](ViewTexts& view, const std::string& text, const Node& node, Problems& problems) {
+  return [name, compile](DeclaredView& view, const std::string& text, const Node& node, Problems& problems) {
     if (text.empty()) {
       problems.add(node.place, fmt::format("{}: an expression is missing", name));
     } else if (const auto compiled = compile(text); !compiled) {
@@ -50,8 +55,8 @@ auto take_expression(const char* name, Compile compile) {
   };
 }
 
-Spec<ViewTexts> view_spec() {
-  Spec<ViewTexts> s("a view");
+Spec<DeclaredView> view_spec() {
+  Spec<DeclaredView> s("a view");
   s.field_with<std::vector<std::string>>(
       "from", config::list_of(config::text()), &take_from,
       fmt::format("the topics whose events it folds, at most {}", kMaxSources));
@@ -66,7 +71,9 @@ Spec<ViewTexts> view_spec() {
       "fold", config::text(), take_expression<&ViewTexts::fold>("fold", &compile_view_fold),
       "over the row so far (null at first), with $event and $data, its data: the row that "
       "becomes of it; null removes it");
-  s.later("cache");
+  s.field("cache", config::duration(kLeastCache, kMostCache), &DeclaredView::cache,
+          "how long a copy of an answer may live in the Redis of `stores.views`; never the truth's life",
+          "no copies");
   s.required("from").required("key").required("fold");
   return s;
 }
@@ -83,7 +90,7 @@ std::vector<ViewDefinitionPtr> read_views(const Node& node, Problems& problems) 
                  fmt::format("{} views, at most {} can be declared", node.entries.size(), kMaxViews));
     return {};
   }
-  const Spec<ViewTexts> spec = view_spec();
+  const Spec<DeclaredView> spec = view_spec();
   std::vector<ViewDefinitionPtr> views;
   for (const Node::Entry& entry : node.entries) {
     if (!journal::is_topic_name(entry.key)) {  // one rule for what stands in paths and names of cursors
@@ -92,11 +99,12 @@ std::vector<ViewDefinitionPtr> read_views(const Node& node, Problems& problems) 
                                             entry.key.substr(0, kMaxViewName), kMaxViewName));
       continue;
     }
-    ViewTexts texts;
-    if (!spec.read(entry.value, texts, problems)) {
+    DeclaredView declared;
+    if (!spec.read(entry.value, declared, problems)) {
       continue;
     }
-    auto view = compile_view(entry.key, std::move(texts));
+    const Duration cache = declared.cache;
+    auto view = compile_view(entry.key, std::move(declared), cache);
     if (view) {
       views.push_back(std::move(*view));
     } else {

@@ -13,6 +13,8 @@
 namespace flotilla::cqrs {
 
 inline constexpr std::size_t kMaxViews = 256;
+inline constexpr Duration kLeastCache = std::chrono::seconds(1);
+inline constexpr Duration kMostCache = std::chrono::days(30);
 
 // In the order of the file; what has problems is left out.
 [[nodiscard]] std::vector<ViewDefinitionPtr> read_views(const config::Node& node, config::Problems& problems);

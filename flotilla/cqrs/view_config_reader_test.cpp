@@ -34,6 +34,7 @@ user_orders:
   key: .user_id
   row: .order_id
   fold: '(. // {}) + $data + {status: $event.type}'
+  cache: 1h
 )");
   ASSERT_THAT(got.problems, IsEmpty());
   ASSERT_EQ(got.all.size(), 1U);
@@ -43,6 +44,9 @@ user_orders:
   EXPECT_EQ(view.texts.key, ".user_id");
   EXPECT_TRUE(view.by_row());
   EXPECT_EQ(view.texts.fold, "(. // {}) + $data + {status: $event.type}");
+  EXPECT_EQ(view.cache, std::chrono::hours(1));
+  // It is no matter of the rows: another life builds nothing anew.
+  EXPECT_EQ(view.hash, (*compile_view("other", view.texts))->hash);
 }
 
 TEST(ViewConfig, SaysWhatIsWrongAndWhere) {
@@ -60,7 +64,7 @@ TEST(ViewConfig, SaysWhatIsWrongAndWhere) {
       {"v: { from: [a, b/c], key: .k, fold: . }", "f:1:16: 'b/c' cannot be the name of a topic"},
       {"v: { from: [a, a], key: .k, fold: . }", "f:1:16: the topic a stands here twice"},
       {"v: { from: a, key: .k, fold: . }", "f:1:12: "},
-      {"v: { from: [a], key: .k, fold: ., cache: 1h }", "f:1:35: 'cache' "},
+      {"v: { from: [a], key: .k, fold: ., cache: 1ms }", "f:1:42: "},
       {"v: { from: [a], key: .k, fold: ., keys: x }", "f:1:35: unknown key 'keys'"},
       {"a b: { from: [a], key: .k, fold: . }", "f:1:1: 'a b' cannot be the name of a view"},
       {"[v]", "f:1:1: "},

@@ -29,7 +29,53 @@ constexpr Family kMemory{"flotilla_view_memory_bytes", "Answers in memory."};
 constexpr Family kBuilding{"flotilla_view_building", "1 while another version is being built."};
 constexpr Family kFailed{"flotilla_view_failed", "1 where a version has stopped, at an event or for good."};
 
+constexpr Family kCopies{"flotilla_view_copies_written_total", "Copies of answers that Redis took."};
+constexpr Family kCopiesRemoved{"flotilla_view_copies_removed_total",
+                                "Copies removed because the key has nothing any more, or too much."};
+constexpr Family kCopiesTooLarge{"flotilla_view_copies_too_large_total",
+                                 "Answers that are too large for a copy."};
+constexpr Family kCopiesNotTaken{"flotilla_view_copies_not_taken_total",
+                                 "Copies that Redis had no room for; the one before is removed."};
+constexpr Family kCopyBatches{"flotilla_view_copies_batches_total", "Batches sent to Redis."};
+constexpr Family kCopyClaims{"flotilla_view_copies_claims_total",
+                             "Connections to Redis that became the one writer of the copies."};
+constexpr Family kCopyResyncs{"flotilla_view_copies_resyncs_total",
+                              "Times that all copies were looked up and all keys copied anew."};
+constexpr Family kCopyOverflows{"flotilla_view_copies_overflows_total",
+                                "Times that more keys waited for a copy than are remembered."};
+constexpr Family kCopiesRefused{"flotilla_view_copies_refused_total",
+                                "Batches that Redis refused because of a later claim."};
+constexpr Family kCopiesOffered{"flotilla_view_copies_offered_total",
+                                "Copies made because the key was read."};
+constexpr Family kCopiesPending{"flotilla_view_copies_pending", "Keys that wait for their copy."};
+constexpr Family kCopiesConnected{"flotilla_view_copies_connected", "1 while copies can be written."};
+constexpr Family kCopiesComplete{"flotilla_view_copies_complete",
+                                 "1 while every change that readers are told of is in Redis."};
+
 }  // namespace
+
+void ViewRunner::collect_copies(telemetry::MetricsPage& page, const Part& part) {
+  const CopyState state = part.copies;
+  if (state == CopyState::none) {
+    return;
+  }
+  const std::string& name = part.view->name();
+  const CopyCounters& c = part.copy_counters;
+  page.counter(kCopies, {{"view", name}}, c.written.read());
+  page.counter(kCopiesRemoved, {{"view", name}}, c.removed.read());
+  page.counter(kCopiesTooLarge, {{"view", name}}, c.too_large.read());
+  page.counter(kCopiesNotTaken, {{"view", name}}, c.not_taken.read());
+  page.counter(kCopyBatches, {{"view", name}}, c.batches.read());
+  page.counter(kCopyClaims, {{"view", name}}, c.claims.read());
+  page.counter(kCopyResyncs, {{"view", name}}, c.resyncs.read());
+  page.counter(kCopyOverflows, {{"view", name}}, c.overflows.read());
+  page.counter(kCopiesRefused, {{"view", name}}, c.refused.read());
+  page.counter(kCopiesOffered, {{"view", name}}, c.offered.read());
+  page.gauge(kCopiesPending, {{"view", name}}, static_cast<double>(part.copies_pending.load()));
+  page.gauge(kCopiesConnected, {{"view", name}},
+             state == CopyState::copying || state == CopyState::complete ? 1 : 0);
+  page.gauge(kCopiesComplete, {{"view", name}}, state == CopyState::complete ? 1 : 0);
+}
 
 void ViewRunner::collect(telemetry::MetricsPage& page) const {
   const std::int64_t now = net::wall_now().ns_since_epoch / 1'000'000;
@@ -58,6 +104,7 @@ void ViewRunner::collect(telemetry::MetricsPage& page) const {
     page.gauge(kLag, {{"view", name}}, since == 0 ? 0 : static_cast<double>(now - since) / 1000);
     page.gauge(kLagEvents, {{"view", name}}, static_cast<double>(end - std::min(end, position)));
     page.gauge(kMemory, {{"view", name}}, static_cast<double>(serving ? serving->bytes() : 0));
+    collect_copies(page, *part);
   }
 }
 

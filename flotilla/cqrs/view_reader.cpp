@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/duration_text.hpp"
+#include "flotilla/cqrs/answer_body.hpp"
 #include "flotilla/cqrs/core/page_token.hpp"
 #include "flotilla/cqrs/view_runner.hpp"
 #include "flotilla/json/writer.hpp"
@@ -30,21 +31,12 @@ std::unexpected<Refusal> not_built(const View& view) {
                 kSoon);
 }
 
-// [row, row, ...], or the one row that there is.
-AnswerBody body_of(const std::vector<journal::FoldRow>& rows, bool by_row) {
-  if (rows.empty()) {
-    return nullptr;
+// What is read here may be read in Redis next, where its copy may have ended.
+void offer_copy(View& view, Serving& serving, const std::string& key) {
+  const Duration every = view.offers_every();
+  if (every > Duration::zero() && serving.is_copy_due(key, net::Loop::current()->now(), every)) {
+    view.offer(key);
   }
-  if (!by_row) {
-    return std::make_shared<const std::string>(rows.front().value);
-  }
-  std::string body = "[";
-  for (const journal::FoldRow& row : rows) {
-    body += body.size() == 1 ? "" : ",";
-    body += row.value;
-  }
-  body += ']';
-  return std::make_shared<const std::string>(std::move(body));
 }
 
 }  // namespace
@@ -129,6 +121,7 @@ net::Task<Asked<ViewAnswer>> ViewReader::read_key(View& view, const ViewAsk& ask
       if (auto known = serving->find(*ask.key)) {
         view.reads().from_memory.fetch_add(1, std::memory_order_relaxed);
         answer.body = std::move(*known);
+        offer_copy(view, *serving, *ask.key);
         co_return answer;
       }
     }
@@ -156,6 +149,7 @@ net::Task<Asked<ViewAnswer>> ViewReader::read_key(View& view, const ViewAsk& ask
     }
     if (whole && !answer.next && page->position) {
       serving->keep(*ask.key, answer.body, page->position->number());
+      offer_copy(view, *serving, *ask.key);
     }
     co_return answer;
   }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "flotilla/cqrs/answer_body.hpp"
 #include "flotilla/cqrs/refusal.hpp"
 #include "flotilla/cqrs/view.hpp"
 #include "flotilla/journal/journal.hpp"
@@ -20,9 +21,7 @@ namespace flotilla::cqrs {
 
 class ViewRunner;
 
-inline constexpr std::size_t kMaxPageRows = 1000;
 inline constexpr std::size_t kDefaultPageRows = 100;
-inline constexpr std::size_t kMaxPageBytes = std::size_t{4} << 20;  // one row always fits
 inline constexpr Duration kDefaultWait = std::chrono::seconds(1);
 inline constexpr Duration kMaxWait = std::chrono::seconds(10);
 

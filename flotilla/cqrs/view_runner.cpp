@@ -71,7 +71,8 @@ void ViewRunner::replace(const std::vector<ViewDefinitionPtr>& views) {
         fresh.push_back(each);
         continue;
       }
-      if (found->second->definition->hash != each->hash) {
+      const ViewDefinition& before = *found->second->definition;
+      if (before.hash != each->hash || before.cache != each->cache) {
         found->second->definition = each;
         others.emplace_back(found->second, each);
       }
@@ -107,8 +108,9 @@ net::Task<> ViewRunner::change_over(Part* part) {
   part->changing = false;
   if (part->next) {
     part->shell = std::make_unique<ViewShell>(std::exchange(part->next, nullptr), journal_, part->view,
-                                              part->counters, *part->loop);
+                                              part->counters, part->copy_counters, redis_, *part->loop);
     part->shell->start();
+    note(*part);
   }
 }
 
@@ -127,6 +129,8 @@ void ViewRunner::note(Part& part) {
   part.rows = now.live ? now.live->checkpoint.rows : 0;
   part.built = now.building ? std::max<std::uint64_t>(now.building->position, 1) : 0;
   part.failed = failed;
+  part.copies = part.shell ? part.shell->copies() : CopyState::none;
+  part.copies_pending = part.shell ? part.shell->copies_pending() : 0;
 }
 
 void ViewRunner::drain(Duration grace, std::function<void()> done) {
@@ -213,12 +217,17 @@ net::Task<ViewStatus> ViewRunner::status(PartPtr part) {
     const std::lock_guard lock(mutex_);
     out.definition = part->definition;
   }
-  journal::Reply<std::pair<ViewReport, std::string>> reply;
-  part->loop->post([part, done = reply.send()]() mutable {
-    done(part->shell ? std::pair(part->shell->report(), part->shell->failure())
-                     : std::pair(ViewReport{}, std::string()));
+  journal::Reply<ViewStatus> reply;
+  part->loop->post([part, out, done = reply.send()]() mutable {
+    if (part->shell) {
+      out.report = part->shell->report();
+      out.failure = part->shell->failure();
+      out.copies = part->shell->copies();
+      out.copies_pending = part->shell->copies_pending();
+    }
+    done(std::move(out));
   });
-  std::tie(out.report, out.failure) = co_await reply;
+  out = co_await reply;
   out.journal = journal_.position().number();
   if (const ServingPtr serving = part->view->serving()) {
     out.behind_since_ms = serving->behind_since_ms();

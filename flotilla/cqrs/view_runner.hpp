@@ -31,11 +31,15 @@ struct ViewStatus {
   std::int64_t behind_since_ms = 0;  // 0: it is not behind
   std::string failure;               // why it has stopped altogether
   std::size_t memory = 0;            // bytes of answers
+  CopyState copies = CopyState::none;
+  std::size_t copies_pending = 0;
 };
 
 class ViewRunner {
  public:
-  explicit ViewRunner(journal::Journal& journal) : journal_(journal) {}
+  // `redis`: where views that have `cache` keep copies.
+  explicit ViewRunner(journal::Journal& journal, std::optional<RedisAddress> redis = {})
+      : journal_(journal), redis_(std::move(redis)) {}
   ViewRunner(const ViewRunner&) = delete;
   ViewRunner& operator=(const ViewRunner&) = delete;
   ~ViewRunner();
@@ -84,6 +88,7 @@ class ViewRunner {
     ViewPtr view;
     net::Loop* loop = nullptr;
     ViewCounters counters;
+    CopyCounters copy_counters;
     // The loop's thread alone.
     std::unique_ptr<ViewShell> shell;
     std::unique_ptr<net::Scope> tasks;
@@ -93,6 +98,8 @@ class ViewRunner {
     std::atomic<std::uint64_t> rows{0};
     std::atomic<std::uint64_t> built{0};  // position of the version that is being built; 0: none is
     std::atomic<bool> failed{false};
+    std::atomic<CopyState> copies{CopyState::none};
+    std::atomic<std::uint64_t> copies_pending{0};
   };
   using PartPtr = std::shared_ptr<Part>;
 
@@ -107,7 +114,10 @@ class ViewRunner {
   [[nodiscard]] net::Task<ViewStatus> status(PartPtr part);
   static void run_on(net::Loop& loop, std::move_only_function<void()> function);
 
+  static void collect_copies(telemetry::MetricsPage& page, const Part& part);
+
   journal::Journal& journal_;
+  const std::optional<RedisAddress> redis_;
   std::vector<net::Loop*> loops_;
   mutable std::mutex mutex_;
   std::map<std::string, PartPtr, std::less<>> parts_;  // guarded by mutex_

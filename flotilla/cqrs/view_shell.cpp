@@ -42,7 +42,8 @@ struct ViewShell::Asking {
 };
 
 ViewShell::ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, ViewPtr view,
-                     ViewCounters& counters, net::Loop& loop)
+                     ViewCounters& counters, CopyCounters& copy_counters,
+                     const std::optional<RedisAddress>& redis, net::Loop& loop)
     : definition_(std::move(definition)),
       journal_(journal),
       view_(std::move(view)),
@@ -50,6 +51,10 @@ ViewShell::ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, Vi
       loop_(loop),
       engine_(std::make_unique<ViewEngine>(definition_, ProjectionLimits{}, counters_)),
       door_(std::make_shared<Door>()) {
+  if (redis && definition_->cache > Duration::zero()) {
+    copier_ = std::make_unique<ViewCopier>(definition_->name, definition_->cache, *redis, journal_, view_,
+                                           copy_counters, loop);
+  }
   door_->loop = &loop;
   door_->shell = this;
   view_->on_wanted([door = door_] {
@@ -413,7 +418,11 @@ void ViewShell::carry_out(const effect::Serve& serve) {
               serve.position);
     view_->say({});
   }
-  view_->publish(serve, now.live->version, std::exchange(begins_, false));
+  const bool begins = std::exchange(begins_, false);
+  view_->publish(serve, now.live->version, begins);
+  if (copier_) {
+    copier_->served(serve, begins);
+  }
 }
 
 void ViewShell::carry_out(const effect::Failed& failed) {
@@ -460,6 +469,9 @@ net::Task<> ViewShell::drain(Instant deadline) {
   draining_ = true;
   while (saving_ > 0 && loop_.now() < deadline) {
     co_await idle_.wait(deadline);
+  }
+  if (copier_) {
+    co_await copier_->drain(deadline);
   }
 }
 

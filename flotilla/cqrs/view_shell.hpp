@@ -18,6 +18,7 @@
 #include "flotilla/cqrs/core/topic_merge.hpp"
 #include "flotilla/cqrs/core/view_engine.hpp"
 #include "flotilla/cqrs/view.hpp"
+#include "flotilla/cqrs/view_copier.hpp"
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/net/scope.hpp"
 
@@ -25,8 +26,9 @@ namespace flotilla::cqrs {
 
 class ViewShell {
  public:
+  // `redis`: where copies go, if the view has any.
   ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, ViewPtr view, ViewCounters& counters,
-            net::Loop& loop);
+            CopyCounters& copy_counters, const std::optional<RedisAddress>& redis, net::Loop& loop);
   ViewShell(const ViewShell&) = delete;
   ViewShell& operator=(const ViewShell&) = delete;
   ~ViewShell();
@@ -43,6 +45,8 @@ class ViewShell {
   void spawn(net::Task<> task) { tasks_.spawn(std::move(task)); }
 
   [[nodiscard]] ViewReport report() const { return engine_->report(); }
+  [[nodiscard]] CopyState copies() const noexcept { return copier_ ? copier_->state() : CopyState::none; }
+  [[nodiscard]] std::size_t copies_pending() const noexcept { return copier_ ? copier_->pending() : 0; }
   // Why it has stopped altogether; empty: it has not.
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
@@ -117,7 +121,8 @@ class ViewShell {
     ViewShell* shell;  // the loop's thread alone; null once it has gone
   };
   std::shared_ptr<Door> door_;
-  net::Scope tasks_;  // last: its tasks use the others
+  std::unique_ptr<ViewCopier> copier_;  // null: no copies are kept
+  net::Scope tasks_;                    // last: its tasks use the others
 };
 
 }  // namespace flotilla::cqrs

@@ -56,8 +56,8 @@ class Flotilla:
         # An exception on its way says more; the SystemExit of a script's end is none.
         check(code == 0 or (kind is not None and issubclass(kind, Exception)), f"the program ended with {code}")
 
-    def stop(self):
-        """Ends it, and says its exit code: not 0 if it crashed, could not end, or a sanitizer found something."""
+    def end(self):
+        """SIGTERM. The folder stays for the next spawn()."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -65,6 +65,10 @@ class Flotilla:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def stop(self):
+        """Ends it, and says its exit code: not 0 if it crashed, could not end, or a sanitizer found something."""
+        self.end()
         code = self.process.returncode
         if code not in (0, None) and self.output.exists():
             said = self.said()

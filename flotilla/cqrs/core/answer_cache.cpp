@@ -27,7 +27,7 @@ void AnswerCache::put(std::string_view key, AnswerBody body, std::uint64_t posit
   if (const auto found = by_key_.find(key); found != by_key_.end()) {
     erase(found->second);
   }
-  Entry entry{.key = std::string(key), .body = std::move(body)};
+  Entry entry{.key = std::string(key), .body = std::move(body), .copied = {}};
   const std::size_t bytes = cost(entry);
   if (bytes > most_ / 8) {
     return;
@@ -38,6 +38,15 @@ void AnswerCache::put(std::string_view key, AnswerBody body, std::uint64_t posit
   entries_.push_front(std::move(entry));
   by_key_.emplace(entries_.front().key, entries_.begin());
   bytes_ += bytes;
+}
+
+bool AnswerCache::is_copy_due(std::string_view key, Instant now, Duration every) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || !found->second->body || now < saturating_add(found->second->copied, every)) {
+    return false;
+  }
+  found->second->copied = now;
+  return true;
 }
 
 void AnswerCache::changed(std::string_view key, std::uint64_t position) {

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "flotilla/base/time.hpp"
+
 namespace flotilla::cqrs {
 
 // Null: there is nothing under the key.
@@ -31,6 +33,8 @@ class AnswerCache {
   [[nodiscard]] std::optional<AnswerBody> find(std::string_view key);
   // What the store said at `position`.
   void put(std::string_view key, AnswerBody body, std::uint64_t position);
+  // Whether it is time to have a copy of the answer made elsewhere: once in `every`. Asking means doing.
+  [[nodiscard]] bool is_copy_due(std::string_view key, Instant now, Duration every);
   // The key's rows are others from `position` on.
   void changed(std::string_view key, std::uint64_t position);
 
@@ -41,6 +45,7 @@ class AnswerCache {
   struct Entry {
     std::string key;
     AnswerBody body;
+    Instant copied{};
   };
   [[nodiscard]] static std::size_t cost(const Entry& entry) noexcept {
     return kEntryCost + entry.key.size() + (entry.body ? entry.body->size() : 0);

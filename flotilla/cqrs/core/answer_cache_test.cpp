@@ -19,6 +19,19 @@ TEST(AnswerCache, KeepsWhatWasPutUntilItChanges) {
   EXPECT_TRUE(cache.find("b").has_value());
 }
 
+TEST(AnswerCache, ACopyOfAnAnswerIsDueOnceInAWhile) {
+  constexpr Duration kEvery = std::chrono::minutes(1);
+  const Instant now = Instant{} + std::chrono::hours(1);
+  AnswerCache cache(10'000);
+  EXPECT_FALSE(cache.is_copy_due("a", now, kEvery));
+  cache.put("a", body("1"), 5);
+  cache.put("b", nullptr, 5);
+  EXPECT_TRUE(cache.is_copy_due("a", now, kEvery));
+  EXPECT_FALSE(cache.is_copy_due("a", now + kEvery / 2, kEvery));
+  EXPECT_TRUE(cache.is_copy_due("a", now + kEvery, kEvery));
+  EXPECT_FALSE(cache.is_copy_due("b", now, kEvery));  // there is nothing to copy
+}
+
 TEST(AnswerCache, WhatWasReadBeforeAChangeDoesNotStay) {
   AnswerCache cache(10'000);
   cache.changed("a", 6);  // nobody knew it here

@@ -51,7 +51,7 @@ Result<expr::Program> compile_view_fold(const std::string& text) {
   return compile(text, kVariables);
 }
 
-Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts) {
+Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts, Duration cache) {
   if (texts.from.empty() || texts.from.size() > kMaxSources) {
     return fail(Errc::limit, fmt::format("from: a view folds 1 to {} topics, this one has {}", kMaxSources,
                                          texts.from.size()));
@@ -80,6 +80,7 @@ Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts) {
   return std::make_shared<const ViewDefinition>(ViewDefinition{.name = std::move(name),
                                                                .texts = std::move(texts),
                                                                .hash = std::move(hash),
+                                                               .cache = cache,
                                                                .key = std::move(*key),
                                                                .row = std::move(row),
                                                                .fold = std::move(*fold)});

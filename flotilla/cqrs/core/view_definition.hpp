@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flotilla/base/error.hpp"
+#include "flotilla/base/time.hpp"
 #include "flotilla/expr/core/program.hpp"
 
 namespace flotilla::cqrs {
@@ -35,6 +36,8 @@ struct ViewDefinition {
   std::string name;
   ViewTexts texts;
   std::string hash;  // 16 hexadecimal digits, of what decides about the rows
+  // How long a copy of an answer may live elsewhere; 0: there are none. It decides nothing about the rows.
+  Duration cache{0};
   expr::Program key;
   std::optional<expr::Program> row;
   expr::Program fold;
@@ -44,7 +47,8 @@ struct ViewDefinition {
 using ViewDefinitionPtr = std::shared_ptr<const ViewDefinition>;
 
 // Errors: invalid, beginning with the member: "fold: column 7: ..."; limit.
-[[nodiscard]] Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts);
+[[nodiscard]] Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts,
+                                                     Duration cache = Duration::zero());
 
 // One expression of a view alone. `variables` of key and row are {event}, of fold {event, data}.
 [[nodiscard]] Result<expr::Program> compile_view_key(const std::string& text);

@@ -1,0 +1,31 @@
+// Where a Redis is, as the file says it: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE].
+//
+// Ownership: values. Threads: pure functions. Limits: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "flotilla/base/error.hpp"
+
+namespace flotilla::cqrs {
+
+struct RedisAddress {
+  std::string host;
+  std::uint16_t port = 6379;
+  std::string user;      // empty: the default one
+  std::string password;  // what no message may show; empty: none
+  std::uint32_t database = 0;
+
+  // For people: redis://HOST:PORT/DATABASE.
+  [[nodiscard]] std::string name() const;
+  friend bool operator==(const RedisAddress&, const RedisAddress&) = default;
+};
+
+[[nodiscard]] bool is_redis(std::string_view store) noexcept;
+
+// Errors: invalid, unsupported (rediss://). No message has anything of what may be a password.
+[[nodiscard]] Result<RedisAddress> parse_redis_address(std::string_view url);
+
+}  // namespace flotilla::cqrs
