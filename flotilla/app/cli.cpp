@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/app/cli_journal.hpp"
+#include "flotilla/app/cli_outbox.hpp"
 #include "flotilla/app/cli_queues.hpp"
 #include "flotilla/app/cli_sagas.hpp"
 #include "flotilla/app/cli_subscriptions.hpp"
@@ -44,6 +45,7 @@ struct Parsed {
   SimulateOptions simulate;
   StoreChoice store;
   std::string journal_file;  // the copy, or the JSON lines
+  OutboxOrder outbox;
 };
 
 void add_file_verbs(CLI::App& app, const Commands& commands, Parsed& parsed) {
@@ -403,11 +405,16 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_view_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);
+  add_outbox_options(*app.add_subcommand("outbox", "publish what a service wrote into an outbox table"),
+                     parsed.outbox, parsed.run);
   add_later_verbs(app, parsed);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (commands.parsed) {
+    commands.parsed();
   }
   parsed.client.form = parsed.output == "json" ? OutputForm::json : OutputForm::table;
   return parsed.run();

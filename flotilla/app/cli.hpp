@@ -18,6 +18,7 @@ struct Commands {
   std::function<int()> schema;
   std::function<int(bool tour, const DemoPorts& ports)> demo;
   std::function<int(const SimulateOptions& options)> simulate;
+  std::function<void()> parsed;  // what was said is known, and the arguments are not looked at any more
   std::string version;
 };
 

@@ -20,13 +20,9 @@ namespace {
 constexpr std::uint16_t kHttpPort = 80;
 constexpr std::size_t kMostToken = 4096;
 
-struct Place {
-  std::string authority;
-  std::string host;
-  std::uint16_t port;
-};
+}  // namespace
 
-Result<Place> parse_url(const std::string& url) {
+Result<HttpPlace> parse_http_url(const std::string& option, const std::string& url) {
   constexpr std::string_view scheme = "http://";
   std::string_view rest = url;
   if (rest.starts_with(scheme)) {
@@ -39,13 +35,13 @@ Result<Place> parse_url(const std::string& url) {
       if (host.starts_with('[')) {
         host = host.substr(1, host.size() - 2);
       }
-      return Place{std::string(rest), std::string(host), authority->port.value_or(kHttpPort)};
+      return HttpPlace{std::string(rest), std::string(host), authority->port.value_or(kHttpPort)};
     }
   }
-  return fail(Errc::invalid, fmt::format("--admin {}: expected http://HOST:PORT", url));
+  return fail(Errc::invalid, fmt::format("{} {}: expected http://HOST:PORT", option, url));
 }
 
-Result<std::string> read_token(const std::string& path) {
+Result<std::string> read_token_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::array<char, kMostToken + 1> buffer{};
   file.read(buffer.data(), buffer.size());
@@ -65,8 +61,10 @@ Result<std::string> read_token(const std::string& path) {
   return std::string(token);
 }
 
+namespace {
+
 // A name may have addresses that nothing listens on: the first that answers counts.
-net::Task<Result<http::Response>> ask(net::Loop& loop, net::Resolver& resolver, const Place& place,
+net::Task<Result<http::Response>> ask(net::Loop& loop, net::Resolver& resolver, const HttpPlace& place,
                                       const http::Request& request) {
   const Instant deadline = loop.now() + kAskTimeout;
   const auto addresses = co_await resolver.resolve(place.host, place.port, deadline);
@@ -87,12 +85,12 @@ net::Task<Result<http::Response>> ask(net::Loop& loop, net::Resolver& resolver, 
 }  // namespace
 
 Result<http::Response> ask_admin(const AdminTarget& target, http::Request request) {
-  const auto place = parse_url(target.url);
+  const auto place = parse_http_url("--admin", target.url);
   if (!place) {
     return std::unexpected(place.error());
   }
   if (!target.token_file.empty()) {
-    const auto token = read_token(target.token_file);
+    const auto token = read_token_file(target.token_file);
     if (!token) {
       return std::unexpected(token.error());
     }

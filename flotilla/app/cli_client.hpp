@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "flotilla/base/error.hpp"
@@ -18,6 +19,18 @@ struct AdminTarget {
   std::string url = "http://127.0.0.1:9900";  // http://HOST[:PORT], port 80 where none is named
   std::string token_file;                     // holds the bearer token; empty: none is sent
 };
+
+// http://HOST[:PORT], taken apart.
+struct HttpPlace {
+  std::string authority;
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+};
+// Errors: invalid; the message begins with `option`.
+[[nodiscard]] Result<HttpPlace> parse_http_url(const std::string& option, const std::string& url);
+
+// One line of visible characters. Errors: invalid, io; the message names the file.
+[[nodiscard]] Result<std::string> read_token_file(const std::string& path);
 
 // The answer, whatever its status. Errors: invalid (the URL, the token file's content), io (the token file
 // cannot be read), unavailable, timeout, limit; each message names the URL or the file.

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "flotilla/app/cli.hpp"
+#include "flotilla/app/cli_outbox.hpp"
 #include "flotilla/app/config_file.hpp"
 #include "flotilla/app/demo.hpp"
 #include "flotilla/app/platform.hpp"
@@ -59,6 +60,7 @@ int main(int argc, char** argv) {
   commands.schema = &schema;
   commands.demo = &app::run_demo;
   commands.simulate = &app::simulate;
+  commands.parsed = [&] { app::hide_passwords(argc, argv); };
   commands.version = "flotilla 0.1.0";
   return app::run_command_line(argc, argv, commands);
 }

@@ -22,6 +22,7 @@ constexpr unsigned kBytea = 17;
 constexpr unsigned kInt8 = 20;
 constexpr unsigned kText = 25;
 constexpr unsigned kByteaArray = 1001;
+constexpr unsigned kTextArray = 1009;
 constexpr unsigned kInt8Array = 1016;
 
 // How long more than the server's own timeout an answer is awaited: the way there and back.
@@ -107,6 +108,16 @@ Arguments& Arguments::all_bytes(std::span<const std::string_view> values) {
     out.append(value);
   }
   add(kByteaArray, std::move(out));
+  return *this;
+}
+
+Arguments& Arguments::texts(std::span<const std::string> values) {
+  std::string out = array_head(kText, values.size());
+  for (const std::string& value : values) {
+    put_number(out, value.size(), 4);
+    out.append(value);
+  }
+  add(kTextArray, std::move(out));
   return *this;
 }
 

@@ -52,6 +52,7 @@ class Arguments {
   Arguments& text(std::string_view value);
   Arguments& numbers(std::span<const std::int64_t> values);
   Arguments& all_bytes(std::span<const std::string_view> values);
+  Arguments& texts(std::span<const std::string> values);
 
  private:
   friend class Connection;
@@ -99,6 +100,9 @@ class Connection {
 
   // One statement. Waits for a little longer than the server's own timeout, then closes the connection.
   [[nodiscard]] Answer query(const std::string& sql, const Arguments& arguments = {});
+  // Until a channel that was named in LISTEN is notified, or so long: whether it was. Forgets what was
+  // notified.
+  [[nodiscard]] std::expected<bool, Failure> wait_for_notice(Duration longest);
   // Gives a statement a name on this connection.
   [[nodiscard]] std::expected<void, Failure> prepare(const char* name, const std::string& sql,
                                                      const Arguments& example);

@@ -73,7 +73,8 @@ Loaded load() {
       .find(f.is_null, "PQgetisnull")
       .find(f.parse, "PQconninfoParse")
       .find(f.free_options, "PQconninfoFree")
-      .find(f.free_memory, "PQfreemem");
+      .find(f.free_memory, "PQfreemem")
+      .find(f.notifies, "PQnotifies");
   return loaded;
 }
 

@@ -42,6 +42,7 @@ struct Library {
   decltype(&PQconninfoParse) parse = nullptr;
   decltype(&PQconninfoFree) free_options = nullptr;
   decltype(&PQfreemem) free_memory = nullptr;
+  decltype(&PQnotifies) notifies = nullptr;
 };
 
 // Errors: unsupported, with the package to install.
