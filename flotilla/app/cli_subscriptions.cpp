@@ -75,8 +75,9 @@ int run_order(const ClientOptions& options, const SubscriptionOrder& order) {
   std::string body;
   json::Writer out(body);
   out.begin_object();
-  for (const auto& [name, value] : {std::pair("from", &order.from), std::pair("key", &order.key),
-                                    std::pair("who", &order.who), std::pair("why", &order.why)}) {
+  for (const auto& [name, value] : {std::pair("from", &order.from), std::pair("to", &order.to),
+                                    std::pair("key", &order.key), std::pair("who", &order.who),
+                                    std::pair("why", &order.why)}) {
     if (!value->empty()) {
       out.key(name).value(*value);
     }
@@ -176,6 +177,9 @@ void check_order(SubscriptionOrder& order) {
   if ((order.verb == "replay") == order.from.empty()) {
     misuse("--from", "belongs to replay, which needs it");
   }
+  if (order.verb != "replay" && !order.to.empty()) {
+    misuse("--to", "belongs to replay");
+  }
   if ((order.verb == "release") == order.key.empty()) {
     misuse("--key", "belongs to release, which needs it");
   }
@@ -250,6 +254,7 @@ void add_subscription_options(CLI::App& verb, SubscriptionCommand& command, cons
       ->check(CLI::IsMember({"list", "show", "pause", "resume", "replay", "release", "forget"}));
   verb.add_option("NAME", order.name, "which one; for every action but list");
   verb.add_option("--from", order.from, "replay: what comes after this position is sent again; 0: all");
+  verb.add_option("--to", order.to, "replay: ... up to this position; without it, all");
   verb.add_option("--key", order.key, "release: the key that is held back");
   verb.add_option("--who", order.who, "who asks");
   verb.add_option("--why", order.why, "why");

@@ -21,7 +21,8 @@ namespace flotilla::app {
 struct SubscriptionOrder {
   std::string verb = "list";  // list, show, pause, resume, replay, release, forget
   std::string name;
-  std::string from;  // of replay
+  std::string from;  // of replay; so is the next
+  std::string to;
   std::string key;   // of release
   std::string who;
   std::string why;

@@ -66,6 +66,7 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
       {"subscriptions", "list", "a"},
       {"subscriptions", "pause"},
       {"subscriptions", "replay", "a"},
+      {"subscriptions", "pause", "a", "--to", "0-9"},
       {"subscriptions", "release", "a"},
       {"subscriptions", "pause", "a", "--key", "k"},
       {"subscriptions", "forget", "a", "--who", "ann"},

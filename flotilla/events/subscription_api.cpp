@@ -38,7 +38,7 @@ json::Value time_or_null(std::int64_t millis) {
 struct Said {
   std::string who;
   std::string why;
-  std::string from;
+  ReplayRange range;
   std::string key;
 };
 
@@ -55,7 +55,8 @@ Asked<Said> read_body(std::string_view text, SubscriptionVerb verb) {
     const std::string_view name = member.key();
     std::string* const into = name == "who"                                        ? &said.who
                               : name == "why"                                      ? &said.why
-                              : name == "from" && verb == SubscriptionVerb::replay ? &said.from
+                              : name == "from" && verb == SubscriptionVerb::replay ? &said.range.from
+                              : name == "to" && verb == SubscriptionVerb::replay   ? &said.range.to
                               : name == "key" && verb == SubscriptionVerb::release ? &said.key
                                                                                    : nullptr;
     if (into == nullptr) {
@@ -67,7 +68,7 @@ Asked<Said> read_body(std::string_view text, SubscriptionVerb verb) {
     }
     *into = member.value.as_string();
   }
-  if (verb == SubscriptionVerb::replay && said.from.empty()) {
+  if (verb == SubscriptionVerb::replay && said.range.from.empty()) {
     return refuse(Reason::invalid, "'from' is missing: a position; what comes after it is sent again");
   }
   if (verb == SubscriptionVerb::release && said.key.empty()) {
@@ -127,7 +128,7 @@ net::Task<http::Response> SubscriptionApi::operate(std::string name, Subscriptio
   asked.who_why = said->why.empty()   ? said->who
                   : said->who.empty() ? said->why
                                       : said->who + ": " + said->why;
-  const auto report = co_await runner_.operate(std::move(name), std::move(asked), std::move(said->from));
+  const auto report = co_await runner_.operate(std::move(name), std::move(asked), std::move(said->range));
   co_return report ? http::json_response(json::write(to_json(*report))) : refused(report.error());
 }
 

@@ -331,21 +331,33 @@ net::Task<std::optional<effect::Reply>> SubscriptionRunner::ask(PartPtr part, Su
 }
 
 net::Task<Asked<SubscriptionReport>> SubscriptionRunner::operate(std::string name, input::Operate asked,
-                                                                 std::string from) {
+                                                                 ReplayRange range) {
   const auto parts = parts_of(name);
   if (parts.empty()) {
     co_return unknown(name);
   }
-  auto token = asked.verb == SubscriptionVerb::replay ? ReadToken::parse(from, journal_.shards())
-                                                      : Result<ReadToken>(ReadToken(journal_.shards()));
-  if (!token) {
-    co_return refuse(Reason::invalid, token.error().message);
+  const bool replays = asked.verb == SubscriptionVerb::replay;
+  const auto from = ReadToken::parse(replays ? range.from : "0", journal_.shards());
+  const auto to = ReadToken::parse(replays && !range.to.empty() ? range.to : "0", journal_.shards());
+  if (!from || !to) {
+    co_return refuse(Reason::invalid, (!from ? from : to).error().message);
+  }
+  const bool bounded = replays && !range.to.empty();
+  const auto is_empty = [&](const PartPtr& part) {
+    return bounded && to->at(part->place.shard).number() <= from->at(part->place.shard).number();
+  };
+  if (std::ranges::all_of(parts, is_empty)) {
+    co_return refuse(Reason::invalid, "there is nothing in the range: 'to' lies behind 'from' in no shard");
   }
   std::size_t done = 0;
   std::size_t here = 0;
   std::string detail;
   for (const PartPtr& part : parts) {
-    asked.from = token->at(part->place.shard).number();
+    if (is_empty(part)) {
+      continue;
+    }
+    asked.from = from->at(part->place.shard).number();
+    asked.to = bounded ? to->at(part->place.shard).number() : 0;
     const auto reply = co_await ask(part, asked);
     if (!reply) {
       continue;

@@ -43,6 +43,12 @@ struct SubscriptionReport {
   std::int64_t oldest_ms = 0;  // of the first unsettled event; 0: none
 };
 
+// Of a replay, as tokens: what comes after the one, up to the other; without an end all of it.
+struct ReplayRange {
+  std::string from;
+  std::string to;
+};
+
 class SubscriptionRunner {
  public:
   static constexpr Duration kLook = std::chrono::milliseconds(250);
@@ -67,7 +73,7 @@ class SubscriptionRunner {
   [[nodiscard]] net::Task<Asked<SubscriptionReport>> show(std::string name);
   // Of every shard that is here; answers once it is durable. Errors also: conflict.
   [[nodiscard]] net::Task<Asked<SubscriptionReport>> operate(std::string name, input::Operate asked,
-                                                             std::string from = {});
+                                                             ReplayRange range = {});
   // Of a delivery that was answered 202. Errors also: not_found (it is not open any more).
   [[nodiscard]] net::Task<Asked<std::monostate>> acknowledge(std::string name, std::string token,
                                                              EventOutcome outcome, std::string body);

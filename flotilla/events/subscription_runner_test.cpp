@@ -118,6 +118,8 @@ TEST(SubscriptionRunner, PeoplePauseResumeAndReplay) {
     EXPECT_EQ((co_await world.operate("charge/replay", R"({"from":"0"})")).status, 200);
     co_await world.until([&] { return world.subscriber->got.size() == 2; });
     EXPECT_EQ((co_await world.operate("charge/replay", R"({"from":"x"})")).status, 422);
+    EXPECT_EQ((co_await world.operate("charge/replay", R"({"from":"0","to":"y"})")).status, 422);
+    EXPECT_EQ((co_await world.operate("charge/replay", R"({"from":"0","to":"0"})")).status, 422);
     EXPECT_EQ((co_await world.operate("charge/replay", R"({"form":"0"})")).status, 422);
     EXPECT_EQ((co_await world.operate("charge/release", R"({"key":"z"})")).status, 404);
     EXPECT_EQ((co_await world.operate("nobody/pause")).status, 404);

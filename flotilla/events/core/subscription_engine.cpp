@@ -73,7 +73,7 @@ void SubscriptionEngine::on(input::Arrived& in) {
 void SubscriptionEngine::arrive(ArrivedEvent&& event) {
   const At at = event.position;
   read_to_ = at;
-  if (progress_.settled.contains(at)) {
+  if (progress_.settled.contains(at) || progress_.skips(at)) {
     return;
   }
   event.key.resize(std::min(event.key.size(), kMaxKeyBytes));  // keys that differ only beyond share an order
@@ -299,6 +299,9 @@ void SubscriptionEngine::append() {
   const bool none = first == open_.end() || is_redrive(first->first);
   progress_.mark = none || planted(Fault::mark_skips_unsettled) ? read_to_ : first->first - 1;
   progress_.settled.erase(progress_.settled.begin(), progress_.settled.upper_bound(progress_.mark));
+  if (progress_.skip_until <= progress_.mark) {
+    progress_.skip_after = progress_.skip_until = 0;
+  }
   is_appending_ = true;
   control_appending_ = std::exchange(control_dirty_, false);
   control_appending_waiters_ = std::exchange(control_waiters_, {});
@@ -328,6 +331,9 @@ void SubscriptionEngine::fetch() {
   }
   if (!room || fetching_ || replay_) {
     return;
+  }
+  if (read_to_ >= progress_.skip_after) {
+    read_to_ = std::max(read_to_, progress_.skip_until);
   }
   const std::size_t used = open_.size() - redrives_ + progress_.settled.size();
   fetching_ = true;

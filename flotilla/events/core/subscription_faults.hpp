@@ -25,8 +25,10 @@ enum class SubscriptionFault : std::uint8_t {
   forget_accepted,        // a 202 that nobody acknowledges is never sent again
   redrive_overtakes,      // a dead letter that is sent again does not wait for its key
   lose_redrive,           // one that fails again is left as it is
+  replay_on_and_on,       // a replay of a range sends what is behind the range, too
+  lose_behind_range,      // ... loses what was not settled behind it
 };
 inline constexpr std::size_t kSubscriptionFaults =
-    static_cast<std::size_t>(SubscriptionFault::lose_redrive) + 1;
+    static_cast<std::size_t>(SubscriptionFault::lose_behind_range) + 1;
 
 }  // namespace flotilla::events

@@ -57,7 +57,7 @@ struct Redrive {
 enum class SubscriptionVerb : std::uint8_t {
   pause,    // sends nothing new
   resume,   // of whatever it is paused for
-  replay,   // goes back to a position and sends what comes after it again
+  replay,   // goes back to a position and sends what comes after it again, all or up to another
   release,  // lets a key that is blocked or parked go on
 };
 // "pause", "resume", "replay", "release".
@@ -108,7 +108,8 @@ struct Operate {
   Waiter waiter = 0;
   SubscriptionVerb verb = SubscriptionVerb::pause;
   std::string who_why;     // of pause: for people
-  std::uint64_t from = 0;  // of replay: what comes after it
+  std::uint64_t from = 0;  // of replay: what comes after it,
+  std::uint64_t to = 0;    // up to this; 0: all
   std::string key;         // of release
 };
 

@@ -47,6 +47,11 @@ void SubscriptionEngine::on(input::Operate& in) {
         reply(in.waiter, What::refused, "a replay is about to begin already");
       } else if (in.from > progress_.mark) {
         reply(in.waiter, What::refused, "a replay goes back, and the position lies ahead of what is settled");
+      } else if (in.to != 0 && in.to <= in.from) {
+        reply(in.waiter, What::refused, "a replay ends behind the position at which it begins");
+      } else if (in.to != 0 && progress_.skip_until > progress_.mark) {
+        reply(in.waiter, What::refused,
+              "a replay of another range is under way; replay without an end, or wait until it is done");
       } else {
         replay_ = std::move(in);
       }
@@ -82,10 +87,14 @@ void SubscriptionEngine::try_replay() {
   }
   const input::Operate asked = *std::exchange(replay_, std::nullopt);
   SubscriptionProgress next = progress_;
-  next.replay_until =
-      std::max({next.replay_until, next.mark, next.settled.empty() ? 0 : *next.settled.rbegin()});
+  const At ahead = std::max({next.mark, next.skip_until, next.settled.empty() ? 0 : *next.settled.rbegin()});
+  const At to = asked.to == 0 ? ahead : std::min(asked.to, ahead);
+  next.replay_until = std::max(next.replay_until, to);
+  next.settled.erase(next.settled.begin(), next.settled.upper_bound(to));
+  const bool skips = to < next.mark && !planted(SubscriptionFault::replay_on_and_on);
+  next.skip_after = skips ? to : 0;
+  next.skip_until = !skips ? 0 : planted(SubscriptionFault::lose_behind_range) ? read_to_ : next.mark;
   next.mark = std::min(asked.from, next.mark);
-  next.settled.clear();
   forget_all();
   progress_ = std::move(next);
   read_to_ = progress_.mark;

@@ -16,6 +16,8 @@ constexpr std::uint32_t kPauseDetail = 3;
 constexpr std::uint32_t kPauseSince = 4;
 constexpr std::uint32_t kReplayUntil = 5;
 constexpr std::uint32_t kHeldKey = 6;  // a list
+constexpr std::uint32_t kSkipAfter = 7;
+constexpr std::uint32_t kSkipUntil = 8;
 
 // More cannot have been saved (kMaxAhead): a bound for what is damaged.
 constexpr std::size_t kMaxSettled = 8192;
@@ -45,6 +47,15 @@ Result<> take_number(SubscriptionProgress& progress, const journal::Field& field
       return {};
     case kReplayUntil:
       progress.replay_until = field.number;
+      return {};
+    case kSkipAfter:
+      progress.skip_after = field.number;
+      return {};
+    case kSkipUntil:
+      if (field.number <= progress.skip_after) {
+        return damaged("a replay that skips nothing");
+      }
+      progress.skip_until = field.number;
       return {};
     default:
       return fail(Errc::unsupported,
@@ -93,6 +104,10 @@ std::string encode_state(const SubscriptionProgress& progress) {
   }
   for (const std::string& key : progress.held_keys) {
     writer.bytes(kHeldKey, key);
+  }
+  if (progress.skip_until > progress.mark) {
+    writer.number(kSkipAfter, progress.skip_after);
+    writer.number(kSkipUntil, progress.skip_until);
   }
   return state;
 }

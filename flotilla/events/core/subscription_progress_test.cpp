@@ -34,6 +34,10 @@ TEST(SubscriptionProgress, ComesBackAsItWas) {
     if (random.below(2) == 0) {
       progress.replay_until = progress.mark + 1 + random.below(100);
     }
+    if (random.below(2) == 0) {
+      progress.skip_after = progress.mark + random.below(100);
+      progress.skip_until = progress.skip_after + 1 + random.below(100'000);
+    }
     for (std::uint64_t i = random.below(4); i > 0; --i) {
       progress.held_keys.insert("key-" + std::to_string(random.below(100)));
     }
@@ -67,9 +71,10 @@ TEST(SubscriptionProgress, WhatIsDamagedOrNewerIsRefused) {
   const std::string good = encode_state(progress);
   EXPECT_EQ(decode_progress(1, good.substr(0, good.size() - 1)).error().code, Errc::invalid);
   EXPECT_EQ(decode_progress(1, std::string_view("\x02\x00", 2)).error().code, Errc::invalid);  // no distance
+  EXPECT_EQ(decode_progress(1, "\x0e\x05\x10\x05").error().code, Errc::invalid);  // skips nothing
   EXPECT_EQ(decode_progress(1, "\x04\x09").error().code, Errc::unsupported);  // a reason of a newer version
-  EXPECT_EQ(decode_progress(1, "\x0e\x01").error().code, Errc::unsupported);  // tag 7
-  EXPECT_EQ(decode_progress(1, std::string_view("\x0f\x00", 2)).error().code, Errc::unsupported);
+  EXPECT_EQ(decode_progress(1, "\x12\x01").error().code, Errc::unsupported);  // tag 9
+  EXPECT_EQ(decode_progress(1, std::string_view("\x13\x00", 2)).error().code, Errc::unsupported);
 }
 
 }  // namespace

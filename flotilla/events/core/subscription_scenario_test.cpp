@@ -224,7 +224,9 @@ class Scenario {
     ASSERT_NE(found, std::end(kVerbs)) << "unknown word " << verb;
     input::Operate asked{.waiter = 1, .verb = static_cast<SubscriptionVerb>(found - kVerbs)};
     if (verb == "replay") {
-      asked.from = parse_int<std::uint64_t>(line).value();
+      const std::size_t space = line.find(' ');
+      asked.from = parse_int<std::uint64_t>(line.substr(0, space)).value();
+      asked.to = space == std::string::npos ? 0 : parse_int<std::uint64_t>(line.substr(space + 1)).value();
     } else if (verb == "release") {
       asked.key = line;
     } else {
@@ -294,6 +296,10 @@ class Scenario {
       ahead += (ahead.empty() ? " settled=" : ",") + std::to_string(position);
     }
     line += ahead;
+    if (append.progress.skip_until != 0) {
+      line += " skips=" + std::to_string(append.progress.skip_after) + ".." +
+              std::to_string(append.progress.skip_until);
+    }
     if (append.progress.pause.reason != PauseReason::none) {
       line += " paused=" + std::string(to_string(append.progress.pause.reason));
     }

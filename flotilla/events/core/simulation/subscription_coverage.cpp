@@ -21,6 +21,7 @@ std::string_view to_string(Passage passage) noexcept {
                                                           "paused-by-person",
                                                           "resumed",
                                                           "replayed",
+                                                          "replayed_range",
                                                           "held-back",
                                                           "at-bound",
                                                           "success-published",

@@ -31,6 +31,7 @@ enum class Passage : std::uint8_t {
   paused_by_person,
   resumed,
   replayed,
+  replayed_range,
   held_back,
   at_bound,
   success_published,

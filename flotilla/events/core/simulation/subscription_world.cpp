@@ -277,9 +277,11 @@ void World::operate(SubscriptionVerb verb) {
         return;
       }
       asked.from = saved_.mark - std::min(saved_.mark, random_.below(12));
+      asked.to = random_.below(2) == 0 ? 0 : asked.from + 1 + random_.below(12);
       replay_from_ = asked.from;
+      replay_to_ = asked.to;
       replay_waiter_ = asked.waiter;
-      note(fmt::format("person replays from {}", asked.from));
+      note(fmt::format("person replays from {} to {}", asked.from, asked.to));
       break;
   }
   feed(at, std::move(asked));

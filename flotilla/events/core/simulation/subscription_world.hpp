@@ -213,7 +213,7 @@ class World {
   void settle(At at, Fact& fact, const effect::Append& append, const Published& published);
   void settle_dead(At at, const Fact& fact, const effect::Append& append, const journal::Event& dead);
   void check_keys(const effect::Append& append);
-  void unsettle_after(At from);
+  void unsettle_after(const SubscriptionProgress& next);
   void expect_anew(At from);
   void crash();
   void take_over(bool old_one_lives);
@@ -256,6 +256,7 @@ class World {
   std::uint64_t next_attempt_ = 1;
   std::size_t happened_ = 0;
   std::optional<At> replay_from_;  // asked of the current owner, and not yet answered
+  At replay_to_ = 0;                // of it; 0: all
   Waiter replay_waiter_ = 0;
   std::vector<std::string> released_;  // keys, asked of the current owner, and not yet durable
   Waiter next_waiter_ = 1;

@@ -83,7 +83,7 @@ void World::write(const effect::Append& append) {
     violated(decoded.error().message);
     return;
   }
-  const auto covers = [&](At at) { return at <= next.mark || next.settled.contains(at); };
+  const auto covers = [&](At at) { return at <= next.mark || next.settled.contains(at) || next.skips(at); };
   const bool forgets = std::ranges::any_of(
       facts_, [&](const auto& each) { return each.second.settled && !covers(each.first); });
   if (forgets) {
@@ -91,7 +91,16 @@ void World::write(const effect::Append& append) {
       violated("E4: what was settled is unsettled, and nobody asked for it");
       return;
     }
-    unsettle_after(next.mark);
+    if (replay_to_ != 0 && std::ranges::any_of(facts_, [&](const auto& each) {
+          return each.first > replay_to_ && each.second.settled && !covers(each.first);
+        })) {
+      violated("E4: what was settled behind the range of a replay is unsettled");
+      return;
+    }
+    if (replay_to_ != 0) {
+      coverage_.count(Passage::replayed_range);
+    }
+    unsettle_after(next);
   } else if (append.replays && replay_from_ && next.mark == *replay_from_) {
     expect_anew(next.mark);
   }
@@ -202,10 +211,13 @@ void World::check_keys(const effect::Append& append) {
   }
 }
 
-void World::unsettle_after(At from) {
+void World::unsettle_after(const SubscriptionProgress& next) {
   coverage_.count(Passage::replayed);
-  for (auto each = facts_.upper_bound(from); each != facts_.end(); ++each) {
+  for (auto each = facts_.upper_bound(next.mark); each != facts_.end(); ++each) {
     Fact& fact = each->second;
+    if (fact.settled && (next.settled.contains(each->first) || next.skips(each->first))) {
+      continue;
+    }
     fact.had_its_turn = fact.had_its_turn || fact.settled;
     fact.settled = false;
     fact.said_ok = false;
