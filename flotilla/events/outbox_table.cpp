@@ -46,7 +46,7 @@ FROM (
          sum(least(bytes, $2)) OVER (ORDER BY position) AS through, count(*) OVER () AS found
   FROM (
     SELECT position, xid::text::bigint AS xid, topic, id, key, type, headers::text AS headers, data::text AS data,
-           (extract(epoch FROM created_at) * 1000)::bigint AS written,
+           (extract(epoch FROM greatest(least(created_at, '2200-01-01Z'), '1700-01-01Z')) * 1000)::bigint AS written,
            (octet_length(headers::text) + octet_length(data::text))::bigint AS bytes
     FROM {0}
     WHERE {1} AND topic <> ALL ($4) AND (key IS NULL OR topic || '/' || key <> ALL ($5)) AND position <> ALL ($6)
@@ -57,7 +57,7 @@ WHERE through - least(bytes, $2) < $3
 ORDER BY position)";
 
 constexpr std::string_view kBacklog = R"(
-SELECT count(*), coalesce((extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint, 0),
+SELECT count(*), coalesce((extract(epoch FROM clock_timestamp() - greatest(least(min(created_at), '2200-01-01Z'), '1700-01-01Z')) * 1000)::bigint, 0),
   (SELECT pid::bigint FROM pg_stat_activity WHERE backend_xid::text::bigint =
      pg_snapshot_xmin(pg_current_snapshot())::text::bigint % 4294967296 LIMIT 1),
   (SELECT (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::bigint FROM pg_stat_activity

@@ -19,6 +19,7 @@ topics:
   orders: {{ key: .order }}
   checked: {{ schema: {{ type: object, required: [order] }} }}
   mixed: {{}}
+  times: {{}}
   late: {{}}
   kept: {{}}
   handed: {{}}
@@ -155,6 +156,16 @@ def a_refused_row_holds_its_key_alone(_, url):
         session.run("UPDATE outbox SET data = '{\"order\": 9}' WHERE id = 'checked-1'")
         session.run("DELETE FROM outbox WHERE id = 'checked-4'")
         check_equal([event["id"] for event in await_events("checked", 5)][3:], ["checked-1", "checked-2"], "in the end")
+
+
+@case
+def rows_of_every_time_are_published(_, url):
+    with Relay(url, "--create") as relay, Session(url) as session:
+        relay.await_word("published 0")
+        for name, when in {"time-1": "infinity", "time-2": "-infinity", "time-3": "20000-01-01", "time-4": "0044-03-15 BC"}.items():
+            insert(session, "times", {"n": 1}, id=name, created_at=when)
+        check_equal(sorted(event["id"] for event in await_events("times", 4)), ["time-1", "time-2", "time-3", "time-4"], "the events")
+        relay.await_word("published 4 ")
 
 
 @case

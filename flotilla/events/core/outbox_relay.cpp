@@ -16,7 +16,7 @@ using Kind = outbox_input::Answer::Kind;
 
 // Longer than anything waits: what failed before that is no longer remembered.
 constexpr Duration kRemembered = std::chrono::hours(1);
-constexpr char kByPosition = '#';  // no topic begins with it
+constexpr char kByPosition = '\0';  // PostgreSQL has none in a text, so no topic begins with it
 
 }  // namespace
 

@@ -122,6 +122,23 @@ TEST_F(OutboxRelayTest, HalvesWhatIsRefusedAndHoldsTheRowsKey) {
   EXPECT_EQ(relay_->held(), 0U);
 }
 
+TEST_F(OutboxRelayTest, HoldsARowWithoutAKeyByItself) {
+  make();
+  OutboxRow strange = row(7, 10, "#1", "");
+  strange.key.reset();
+  strange.id = "";
+  OutboxRow other = row(8, 10, "#1", "");
+  other.key.reset();
+  OutboxRow keyed = row(9, 10, "#1", "k");
+  keyed.id = "";
+  page({strange, other, keyed});
+  EXPECT_EQ(all<outbox_effect::Publish>().at(0).events.size(), 1U);
+  answer(1, Kind::published);
+  step(outbox_input::Forgotten{});
+  EXPECT_EQ(only<outbox_effect::Read>().positions, (std::vector<std::uint64_t>{7}));
+  EXPECT_EQ(only<outbox_effect::Read>().keys, (std::vector<std::string>{"#1/k"}));
+}
+
 TEST_F(OutboxRelayTest, LeavesATopicThatFailsAloneForAsLongAsItIsAsked) {
   make();
   page({row(1, 10, "a", "k"), row(2, 10, "b", "k")});
