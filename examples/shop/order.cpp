@@ -156,6 +156,32 @@ Task<Answer> release(Service& service, const Call& call) {
   co_return Answer{200, row};
 }
 
+// The choreographed order: what the events say that has become of it. They come from three subscriptions, so
+// in any order, and perhaps more than once: paid and cancelled are final.
+Task<Answer> note(Service& service, const Call& call, std::string_view status) {
+  const std::string id = text_of(call.body["order_id"]);
+  if (id.empty()) {
+    co_return refuse(422, "invalid", R"(expected {"order_id": "o-1", ..})");
+  }
+  const Value* known = service.store().find(kOrders, id);
+  Value order = known == nullptr ? Value::object({{"order_id", id}}) : *known;
+  for (const std::string_view field : {"user_id", "items", "total"}) {
+    if (order[field].is_null() && !call.body[field].is_null()) {
+      order.set(field, call.body[field]);
+    }
+  }
+  if (order["status"].is_null() || order["status"] == Value("pending")) {
+    order.set("status", status);
+  }
+  service.store().put(kOrders, id, order);
+  co_return Answer{200, order};
+}
+
+Task<Answer> note_created(Service& service, const Call& call) { return note(service, call, "pending"); }
+Task<Answer> note_paid(Service& service, const Call& call) { return note(service, call, "paid"); }
+// The compensation: nobody asked for it, the event does.
+Task<Answer> note_unpaid(Service& service, const Call& call) { return note(service, call, "cancelled"); }
+
 void seed(Store& store) {
   const auto add = [&](std::string_view user, std::string_view item, std::string_view total) {
     const std::string id = fmt::format("o-{}", store.next_number());
@@ -179,7 +205,10 @@ Role order_role() {
                      {"POST", "/orders", &create_order},
                      {"GET", "/orders/{id}", &get_order},
                      {"POST", "/reservations", &reserve},
-                     {"DELETE", "/reservations/{order}", &release}},
+                     {"DELETE", "/reservations/{order}", &release},
+                     {"POST", "/events/order-created", &note_created},
+                     {"POST", "/events/payment-success", &note_paid},
+                     {"POST", "/events/payment-failed", &note_unpaid}},
           .seed = &seed};
 }
 

@@ -1,6 +1,7 @@
 // The payment service: one charge per order, refused above a limit, refunded when asked.
 //
-// A refund that comes before its charge stands: the charge is refused from then on.
+// It also charges what is ordered by an event (the choreographed order). A refund that comes before its
+// charge stands: the charge is refused from then on.
 #include <fmt/format.h>
 
 #include "flotilla/http/core/uri.hpp"
@@ -52,6 +53,22 @@ Task<Answer> charge_without_order(Service& service, const Call& call) {
   co_return answer;
 }
 
+// An event of the choreographed order: what is answered is what `payment.success` says, and a refusal becomes
+// `payment.failed` (the subscription of the demo's file). Delivered again, it is the same charge.
+Task<Answer> charge_on_event(Service& service, const Call& call) {
+  Call ordered = call;
+  ordered.body = Value::object(
+      {{"order", call.body["order_id"]}, {"user_id", call.body["user_id"]}, {"amount", call.body["total"]}});
+  Answer answer = co_await charge(service, ordered);
+  if (answer.status < 300) {
+    answer.body = Value::object({{"order_id", answer.body["order"]},
+                                 {"user_id", answer.body["user_id"]},
+                                 {"charge_id", answer.body["charge_id"]},
+                                 {"amount", answer.body["amount"]}});
+  }
+  co_return answer;
+}
+
 Task<Answer> refund(Service& service, const Call& call) {
   const std::string order = text_of(call.body["order"]);
   if (order.empty()) {
@@ -96,6 +113,7 @@ Role payment_role() {
   return {.name = "payment",
           .routes = {{"POST", "/charges", &charge},
                      {"POST", "/charge", &charge_without_order},
+                     {"POST", "/events/order-created", &charge_on_event},
                      {"POST", "/refunds", &refund},
                      {"GET", "/payments", &list_payments},
                      {"GET", "/charges/by-order/{order}", &charge_of_order}},

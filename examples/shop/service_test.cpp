@@ -83,6 +83,38 @@ TEST_F(ShopService, ChargesAnOrderOnceAndRefusesWhatTheCardDoesNotCarry) {
   EXPECT_EQ(ask("POST", "/charge", "").status, 422);
 }
 
+TEST_F(ShopService, ChargesWhatAnEventOrders) {
+  be("payment");
+  const std::string created = R"({"order_id": "o-9", "user_id": "124", "items": ["mug"], "total": 10.50})";
+  const Response charged = ask("POST", "/events/order-created", created);
+  EXPECT_EQ(charged.status, 201);
+  EXPECT_EQ(body_of(charged)["order_id"], Value("o-9"));
+  EXPECT_EQ(body_of(charged)["user_id"], Value("124"));
+  const Response again = ask("POST", "/events/order-created", created);
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(body_of(again), body_of(charged));
+  EXPECT_EQ(ask("POST", "/events/order-created", R"({"order_id": "o-10", "user_id": "124", "total": 10001})")
+                .status,
+            402);
+}
+
+TEST_F(ShopService, NotesWhatEventsSayOfAnOrderInWhateverOrderTheyCome) {
+  const std::string created = R"({"order_id": "o-9", "user_id": "124", "items": ["mug"], "total": 10.50})";
+  const std::string told = R"({"order_id": "o-9", "user_id": "124"})";
+  const auto status = [&] { return body_of(ask("GET", "/orders/o-9"))["status"]; };
+  be("order");
+  EXPECT_EQ(ask("POST", "/events/order-created", created).status, 200);
+  EXPECT_EQ(status(), Value("pending"));
+  EXPECT_EQ(ask("POST", "/events/payment-failed", told).status, 200);
+  EXPECT_EQ(status(), Value("cancelled"));
+  be("order");
+  EXPECT_EQ(ask("POST", "/events/payment-success", told).status, 200);
+  EXPECT_EQ(ask("POST", "/events/order-created", created).status, 200);
+  EXPECT_EQ(status(), Value("paid"));
+  EXPECT_EQ(body_of(ask("GET", "/orders/o-9"))["total"].number_text(), "10.50");
+  EXPECT_EQ(ask("POST", "/events/order-created", "{}").status, 422);
+}
+
 TEST_F(ShopService, AnUndoThatOvertakesItsActionWins) {
   be("payment");
   EXPECT_EQ(ask("POST", "/refunds", R"({"order": "o-9"})").status, 200);

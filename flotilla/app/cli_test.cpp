@@ -35,7 +35,7 @@ TEST(CommandLine, CallsTheCommandAndGivesItsCode) {
       {{"schema"}, 0, "{}\n"},
       {{"demo"}, 0, "demo 0 8000 9107\n"},
       {{"demo", "--tour"}, 0, "demo 1 8000 9107\n"},
-      {{"demo", "--ports-from", "65524"}, 0, "demo 0 65524 65535\n"},
+      {{"demo", "--ports-from", "65523"}, 0, "demo 0 65523 65534\n"},
       {{"simulate", "f", "--saga", "s", "--seed", "7"}, 0, "simulate f s 7 1000 500\n"},
       {{"version"}, 0, "flotilla 1.2.3\n"},
   };
@@ -53,7 +53,7 @@ TEST(CommandLine, RefusesWrongUsageWithTwo) {
       {"fly"},
       {"check"},
       {"up", "a", "b"},
-      {"demo", "--ports-from", "65525"},
+      {"demo", "--ports-from", "65524"},
       {"up", "--admin", "http://x"},
       {"services", "show"},
       {"services", "-o", "xml"},

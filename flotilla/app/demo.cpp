@@ -9,11 +9,13 @@
 #include <fstream>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "flotilla/app/demo_client.hpp"
 #include "flotilla/app/demo_processes.hpp"
 #include "flotilla/app/demo_texts.hpp"
 #include "flotilla/app/demo_tour.hpp"
+#include "flotilla/cqrs/redis_protocol.hpp"
 #include "flotilla/net/event.hpp"
 #include "flotilla/net/listener.hpp"
 #include "flotilla/net/scope.hpp"
@@ -31,7 +33,8 @@ struct Demo {
   DemoPorts ports;
   fs::path folder;
   bool tour;
-  int code = 1;  // unless it comes to its end
+  std::string redis_server;  // the program; empty: there is none here
+  int code = 1;              // unless it comes to its end
 };
 
 Result<fs::path> make_folder() {
@@ -62,6 +65,11 @@ Result<std::vector<net::AddressLock>> take_ports(const DemoPorts& ports) {
     }
   }
   std::vector<net::AddressLock> held;
+  if (auto redis = take(ports.redis)) {
+    held.push_back(std::move(*redis));
+  } else {
+    return std::unexpected(redis.error());
+  }
   for (std::size_t i = 0; i < std::size(kDemoRoles); ++i) {
     auto lock = take(ports.service(i));
     if (!lock) {
@@ -72,6 +80,32 @@ Result<std::vector<net::AddressLock>> take_ports(const DemoPorts& ports) {
   return held;
 }
 
+// The first on PATH; empty if there is none.
+std::string find_program(std::string_view name) {
+  const char* const path = std::getenv("PATH");
+  std::string_view rest = path == nullptr ? "" : path;
+  while (!rest.empty()) {
+    const std::string_view folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(folder.size() + 1, rest.size()));
+    const fs::path file = fs::path(folder) / name;
+    if (!folder.empty() && ::access(file.c_str(), X_OK) == 0) {
+      return file;
+    }
+  }
+  return {};
+}
+
+// For the copies of the view. It keeps nothing: what it has is made again.
+Result<> start_redis(Demo& demo) {
+  if (demo.redis_server.empty()) {
+    return {};
+  }
+  std::printf("  %-22s redis://127.0.0.1:%d\n", "Redis for the view", demo.ports.redis);
+  return demo.processes.start(
+      "redis", {demo.redis_server, "--bind", "127.0.0.1", "--port", fmt::to_string(demo.ports.redis),
+                "--save", "", "--appendonly", "no", "--dir", demo.folder, "--set-proc-title", "no"});
+}
+
 Result<> start_all(Demo& demo) {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
@@ -79,10 +113,13 @@ Result<> start_all(Demo& demo) {
     return fail(Errc::io, fmt::format("cannot find this program's own file: {}", error.message()));
   }
   const fs::path file = demo.folder / "flotilla.yaml";
-  if (!(std::ofstream(file) << demo_file(demo.ports) << std::flush)) {
+  if (!(std::ofstream(file) << demo_file(demo.ports, !demo.redis_server.empty()) << std::flush)) {
     return fail(Errc::io, fmt::format("cannot write {}", file.string()));
   }
-  auto started = demo.processes.start("flotilla", {self, "up", file});
+  auto started = start_redis(demo);
+  if (started) {
+    started = demo.processes.start("flotilla", {self, "up", file});
+  }
   for (std::size_t i = 0; started && i < std::size(kDemoRoles); ++i) {
     const std::string role(kDemoRoles[i]);
     started = demo.processes.start(
@@ -139,7 +176,7 @@ net::Task<> run(Demo& demo) {
       "http://127.0.0.1:%d\n  application API        http://127.0.0.1:%d\n",
       demo.ports.gateway, demo.ports.mobile, demo.ports.registry, demo.ports.admin, demo.ports.api);
   if (demo.tour) {
-    demo.code = co_await play_tour(demo.loop, demo.processes, demo.ports) ? 0 : 1;
+    demo.code = co_await play_tour(demo.loop, demo.processes, demo.ports, !demo.redis_server.empty()) ? 0 : 1;
     demo.loop.stop();
     co_return;
   }
@@ -154,7 +191,12 @@ Result<int> run_in(const fs::path& folder, bool tour, const DemoPorts& ports) {
     return std::unexpected(loop.error());
   }
   DemoProcesses processes{folder};
-  Demo demo{.loop = **loop, .processes = processes, .ports = ports, .folder = folder, .tour = tour};
+  Demo demo{.loop = **loop,
+            .processes = processes,
+            .ports = ports,
+            .folder = folder,
+            .tour = tour,
+            .redis_server = cqrs::RedisProtocol::load() ? find_program("redis-server") : ""};
   net::Scope running;
   auto signals = net::SignalSource::open(**loop, {SIGINT, SIGTERM}, [&](int) {
     std::printf("Stopping\n");

@@ -19,7 +19,7 @@ net::Task<DemoAnswer> ask(net::Loop& loop, DemoRequest request) {
   const Instant began = net::monotonic_now();
   http::Request message{.method = std::move(request.method),
                         .target = std::move(request.target),
-                        .headers = {},
+                        .headers = std::move(request.headers),
                         .body = std::move(request.body)};
   if (!message.body.empty()) {
     message.headers.add("Content-Type", "application/json");

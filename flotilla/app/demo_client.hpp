@@ -26,6 +26,7 @@ struct DemoRequest {
   std::string target = "/";
   std::string body = {};
   std::string idempotency_key = {};  // empty: none
+  http::Fields headers = {};         // further ones
 };
 
 [[nodiscard]] net::Task<DemoAnswer> ask(net::Loop& loop, DemoRequest request);

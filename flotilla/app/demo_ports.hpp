@@ -19,8 +19,9 @@ struct DemoPorts {
   std::uint16_t admin = 9900;
   std::uint16_t api = 9901;
   std::uint16_t services = 9101;
+  std::uint16_t redis = 9108;  // where there is a redis-server
 
-  static constexpr std::uint16_t kSpan = 12;  // how many ports the demo takes
+  static constexpr std::uint16_t kSpan = 13;  // how many ports the demo takes
 
   // kSpan ports in a row, for a demo beside a running platform.
   [[nodiscard]] static constexpr DemoPorts from(std::uint16_t first) {
@@ -30,12 +31,13 @@ struct DemoPorts {
             .registry = at(2),
             .admin = at(3),
             .api = at(4),
-            .services = at(5)};
+            .services = at(5),
+            .redis = at(12)};
   }
   [[nodiscard]] constexpr std::uint16_t service(std::size_t role) const {
     return static_cast<std::uint16_t>(services + role);
   }
 };
-static_assert(DemoPorts::kSpan == 5 + std::size(kDemoRoles));
+static_assert(DemoPorts::kSpan == 6 + std::size(kDemoRoles));
 
 }  // namespace flotilla::app

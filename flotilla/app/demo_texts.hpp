@@ -7,7 +7,7 @@
 
 namespace flotilla::app {
 
-[[nodiscard]] std::string demo_file(const DemoPorts& ports);
+[[nodiscard]] std::string demo_file(const DemoPorts& ports, bool redis);
 // What docs/demo.md explains at length.
 [[nodiscard]] std::string demo_guide(const DemoPorts& ports);
 

@@ -6,7 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "flotilla/app/demo_client.hpp"
+#include "flotilla/app/demo_events.hpp"
+#include "flotilla/app/demo_step.hpp"
 #include "flotilla/net/event.hpp"
 #include "flotilla/net/scope.hpp"
 
@@ -14,34 +15,6 @@ namespace flotilla::app {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr Duration kPatience = 10s;  // until something that should happen soon counts as not happening
-
-struct Tour {
-  net::Loop& loop;
-  DemoProcesses& processes;
-  DemoPorts ports;
-
-  [[nodiscard]] DemoRequest lookup() const { return {.port = ports.gateway, .target = "/users/123"}; }
-  [[nodiscard]] DemoRequest charge() const {
-    return {.port = ports.gateway,
-            .method = "POST",
-            .target = "/charges",
-            .body = R"({"order":"demo","amount":10,"user_id":"123"})"};
-  }
-};
-
-bool shown(bool ok, const std::string& step, const std::string& saw) {
-  std::printf("  %-6s %s: %s\n", ok ? "ok" : "FAILED", step.c_str(), saw.c_str());
-  return ok;
-}
-
-std::string text(const DemoAnswer& answer) {
-  return fmt::format("{} in {} ms {}", answer.status, to_millis(answer.took),
-                     answer.response.body.substr(0, 160));
-}
-
-bool has(const DemoAnswer& answer, std::string_view part) { return answer.response.body.contains(part); }
 
 // One slow answer of a busy machine does not move it.
 Duration median(std::span<const DemoAnswer> answers) {
@@ -72,7 +45,7 @@ net::Task<std::string> state_of_breaker(const Tour& tour) {
 
 // Waits until it is `wanted`; what it is in the end.
 net::Task<std::string> await_breaker(const Tour& tour, std::string_view wanted) {
-  const Instant limit = tour.loop.now() + kPatience;
+  const Instant limit = tour.loop.now() + kDemoPatience;
   for (;;) {
     std::string state = co_await state_of_breaker(tour);
     if (state == wanted || tour.loop.now() > limit) {
@@ -116,26 +89,8 @@ net::Task<bool> isolates(const Tour& tour) {
                               to_millis(median(lookups))));
 }
 
-// An open breaker lets one probe through whenever its time is over, and that one hangs: so the most of
-// several.
-net::Task<bool> refuses_at_once(const Tour& tour) {
-  const Instant limit = tour.loop.now() + kPatience;
-  for (;;) {
-    const auto answers = co_await ask_all(tour.loop, std::vector<DemoRequest>(9, tour.charge()));
-    const auto refused = std::ranges::count_if(answers, [](const DemoAnswer& a) {
-      return a.status == 503 && has(a, "circuit-open") && a.response.headers.contains("Retry-After");
-    });
-    const bool ok = refused >= 8 && median(answers) < 500ms;  // half of what a call that is tried takes
-    if (ok || tour.loop.now() > limit) {
-      co_return shown(
-          ok, "calls are refused at once",
-          fmt::format("{} of 9 with 503 and Retry-After, median {} us", refused, median(answers) / 1us));
-    }
-  }
-}
-
 net::Task<bool> recovers(const Tour& tour) {
-  const Instant limit = tour.loop.now() + kPatience;
+  const Instant limit = tour.loop.now() + kDemoPatience;
   DemoAnswer back;
   while (back.status != 200 && tour.loop.now() < limit) {
     co_await net::sleep_for(tour.loop, 50ms);
@@ -173,7 +128,7 @@ DemoRequest waiting_order(const Tour& tour) {
 }
 
 net::Task<bool> ships_after_all(const Tour& tour, DemoAnswer pending) {
-  const Instant limit = tour.loop.now() + kPatience;
+  const Instant limit = tour.loop.now() + kDemoPatience;
   DemoAnswer again;
   do {
     again = co_await ask(tour.loop, waiting_order(tour));  // waits itself
@@ -193,10 +148,12 @@ net::Task<bool> breaks(const Tour& tour) {
   bool ok = co_await isolates(tour);
   const std::string state = co_await await_breaker(tour, "open");
   ok &= shown(state == "open", "its breaker opens", state);
-  ok &= co_await refuses_at_once(tour);
+  const std::size_t taken = co_await takes_for_later(tour);
+  ok &= taken > 0;
   DemoAnswer pending = co_await ask(tour.loop, waiting_order(tour));
   co_await order_payment(tour, "{}");
   ok &= co_await recovers(tour);
+  ok &= co_await drains(tour, taken);
   ok &= co_await ships_after_all(tour, std::move(pending));
   co_return ok;
 }
@@ -244,10 +201,11 @@ net::Task<bool> goes_on_without_one(const Tour& tour) {
 
 }  // namespace
 
-net::Task<bool> play_tour(net::Loop& loop, DemoProcesses& processes, DemoPorts ports) {
-  const Tour tour{.loop = loop, .processes = processes, .ports = ports};
+net::Task<bool> play_tour(net::Loop& loop, DemoProcesses& processes, DemoPorts ports, bool redis) {
+  const Tour tour{.loop = loop, .processes = processes, .ports = ports, .redis = redis};
   bool ok = true;
-  for (const auto step : {&looks_up, &composes, &places_orders, &breaks, &reloads, &goes_on_without_one}) {
+  for (const auto step : {&looks_up, &composes, &places_orders, &choreographs, &keeps_copies, &breaks,
+                          &reloads, &goes_on_without_one}) {
     const bool shown_well = co_await step(tour);
     ok = ok && shown_well;
   }

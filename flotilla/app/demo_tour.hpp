@@ -9,6 +9,8 @@
 namespace flotilla::app {
 
 // Plays every step against the running demo; true if all showed what they should.
-[[nodiscard]] net::Task<bool> play_tour(net::Loop& loop, DemoProcesses& processes, DemoPorts ports);
+// `redis`: it runs with one.
+[[nodiscard]] net::Task<bool> play_tour(net::Loop& loop, DemoProcesses& processes, DemoPorts ports,
+                                        bool redis);
 
 }  // namespace flotilla::app

@@ -1,6 +1,7 @@
 """The demo, as a person meets it: its tour ends well, and whatever ends the demo ends all that it started."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import tempfile
 
 from kit import PROGRAM, SLOWDOWN, ask, case, check, check_equal, main, wait_until
 
-FIRST = 21700  # and eleven more
-PROGRAMS = 8   # the platform and the seven services
-STEPS = 12
+FIRST = 21700  # and twelve more
+REDIS = 1 if shutil.which("redis-server") else 0
+PROGRAMS = 8 + REDIS  # the platform and the seven services, and a Redis where there is one
+STEPS = 15 + REDIS
 
 
 class Demo:
