@@ -6,11 +6,11 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(FLOTILLA_PACKAGE_FOLDERS base json expr config net resilience http telemetry journal discovery call saga)
+set(FLOTILLA_PACKAGE_FOLDERS base json expr config net resilience http telemetry journal discovery call saga cqrs)
 
 add_library(flotilla_cpp INTERFACE)
 add_library(flotilla::flotilla ALIAS flotilla_cpp)
-target_link_libraries(flotilla_cpp INTERFACE flotilla::resilience flotilla::saga)
+target_link_libraries(flotilla_cpp INTERFACE flotilla::resilience flotilla::saga flotilla::cqrs)
 set_target_properties(flotilla_cpp PROPERTIES EXPORT_NAME flotilla)
 
 set(flotilla_package_targets flotilla_cpp)

@@ -9,10 +9,12 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/app/command_config.hpp"
 #include "flotilla/app/view_config.hpp"
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
 #include "flotilla/config/spec.hpp"
+#include "flotilla/cqrs/aggregate_config_reader.hpp"
 #include "flotilla/cqrs/view_config_reader.hpp"
 #include "flotilla/events/subscription_config_reader.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
@@ -162,6 +164,9 @@ void add_named_services(ConfigFile& file) {
   }
   for (const events::SubscriptionPtr& subscription : file.subscriptions) {
     add(subscription->deliver->service());
+  }
+  for (const ServiceName& name : services_of(file.aggregates)) {
+    add(name);
   }
   for (std::size_t i = 0; i < file.services.size(); ++i) {
     const std::vector<call::Fallback> fallbacks = file.services[i].fallbacks;  // add() moves the list
@@ -359,7 +364,11 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
       [](ConfigFile& f, const Node& n, Problems& p) { f.subscriptions = events::read_subscriptions(n, p); });
   add_part(spec, "views", "what is read, folded from the events of topics",
            [](ConfigFile& f, const Node& n, Problems& p) { f.views = cqrs::read_views(n, p); });
-  for (const char* key : {"choreographies", "aggregates", "migrations", "sidecar"}) {
+  add_part(spec, "aggregates", "what is changed by commands, and decides by its own events",
+           [&sources](ConfigFile& f, const Node& n, Problems& p) {
+             f.aggregates = cqrs::read_aggregates(n, sources, p);
+           });
+  for (const char* key : {"choreographies", "migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -427,6 +436,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
       check_shared_journal(file, *root, problems);
       check_queues(file, *root, problems);
       check_views(file, *root, problems);
+      check_aggregates(file, *root, problems);
     }
   }
   if (!problems.empty()) {
@@ -466,11 +476,12 @@ std::string config_schema() {
       R"("sagas":{{"type":"object","additionalProperties":{}}},)"
       R"("topics":{{"type":"object","additionalProperties":{}}},)"
       R"("subscriptions":{{"type":"object","additionalProperties":{}}},)"
-      R"("views":{{"type":"object","additionalProperties":{}}}}}}})",
+      R"("views":{{"type":"object","additionalProperties":{}}},)"
+      R"("aggregates":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), api_spec().schema(), stores_spec({}).schema(), registry_spec().schema(),
       call::defaults_spec().schema(), call::service_spec().schema(), gateway::gateway_schema(),
       gateway::composition_schema(), saga::saga_schema(), events::topic_schema(),
-      events::subscription_schema(), cqrs::view_schema());
+      events::subscription_schema(), cqrs::view_schema(), cqrs::aggregate_schema());
 }
 
 std::string config_reference() {
@@ -511,6 +522,10 @@ std::string config_reference() {
         events::subscription_reference());
   table("`views.NAME`", "What views are, and how they are read, stands in [views](views.md).",
         cqrs::view_reference());
+  table("`aggregates.NAME`", "What aggregates and commands are stands in [commands](commands.md).",
+        cqrs::aggregate_reference());
+  table("`aggregates.NAME.commands.NAME`", "How a command is executed stands in [commands](commands.md).",
+        cqrs::command_reference());
   out += reference_tail();
   return out;
 }

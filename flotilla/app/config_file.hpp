@@ -14,6 +14,7 @@
 #include "flotilla/app/store_config.hpp"
 #include "flotilla/call/service_config.hpp"
 #include "flotilla/config/node.hpp"
+#include "flotilla/cqrs/core/aggregate.hpp"
 #include "flotilla/cqrs/core/view_definition.hpp"
 #include "flotilla/events/core/topic.hpp"
 #include "flotilla/events/subscription.hpp"
@@ -58,6 +59,7 @@ struct ConfigFile {
   std::vector<events::TopicPtr> topics;  // every topic the file names anywhere
   std::vector<events::SubscriptionPtr> subscriptions;
   std::vector<cqrs::ViewDefinitionPtr> views;
+  std::vector<cqrs::AggregatePtr> aggregates;
   StoresConfig stores;
   TelemetryConfig telemetry;
   std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at

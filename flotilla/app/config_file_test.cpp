@@ -96,9 +96,10 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   for (const call::ServiceConfig& service : file->services) {
     names.push_back(service.name.value());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"user-service", "monolith", "payment-service", "ops-service",
-                                             "order-service", "notification-service",
-                                             "recommendation-service", "shipping-service"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"user-service", "monolith", "payment-service", "ops-service",
+                                      "order-service", "notification-service", "recommendation-service",
+                                      "shipping-service", "inventory-service"}));
   const call::ServiceConfig& payment = file->services.at(2);
   EXPECT_EQ(payment.timeout, 5s);  // from the defaults
   ASSERT_TRUE(payment.circuit_breaker && payment.bulkhead && payment.rate_limit && payment.outlier);
@@ -125,11 +126,12 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   EXPECT_EQ(open.limits.head.total, 32U * 1024);
   EXPECT_EQ(open.limits.body, 10U * 1024 * 1024);
   EXPECT_EQ(open.limits.body_timeout, 60s);
-  ASSERT_EQ(open.routes.size(), 4U);
+  ASSERT_EQ(open.routes.size(), 5U);
   EXPECT_EQ(std::get<gateway::SagaConfig>(open.routes[1].action).saga, "place-order");
   EXPECT_EQ(std::get<gateway::SagaConfig>(open.routes[1].action).wait, 5s);
-  EXPECT_EQ(open.routes[3].match.hosts, std::vector<std::string>{"ops.example.com"});
-  EXPECT_EQ(std::get<gateway::ProxyConfig>(open.routes[3].action).strip_prefix, "/admin");
+  EXPECT_EQ(std::get<gateway::CommandConfig>(open.routes[2].action).command, "create-order");
+  EXPECT_EQ(open.routes[4].match.hosts, std::vector<std::string>{"ops.example.com"});
+  EXPECT_EQ(std::get<gateway::ProxyConfig>(open.routes[4].action).strip_prefix, "/admin");
   ASSERT_EQ(file->compositions.size(), 1U);
   ASSERT_EQ(file->compositions[0].branches.size(), 5U);
   EXPECT_FALSE(file->compositions[0].branches[0].optional);
@@ -138,6 +140,8 @@ TEST(ConfigFile, ReadsTheRestOfTheDesign) {
   ASSERT_EQ(file->sagas.size(), 1U);
   EXPECT_EQ(file->sagas[0]->name, "place-order");
   EXPECT_EQ(file->sagas[0]->steps.size(), 4U);
+  ASSERT_EQ(file->aggregates.size(), 1U);
+  EXPECT_EQ(file->aggregates[0]->commands.at(0)->name, "create-order");
   EXPECT_EQ(file->warnings, std::vector<std::string>{});
 }
 

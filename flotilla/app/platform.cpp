@@ -81,6 +81,9 @@ Platform::~Platform() {
   if (views_) {
     views_->runner().stop();
   }
+  if (commands_) {
+    commands_->runner().stop();
+  }
   if (sagas_) {
     sagas_->stop();
   }
@@ -185,11 +188,13 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
       redis = *cqrs::parse_redis_address(url);
     }
     views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
+    commands_ = std::make_unique<CommandHost>(sagas_->journal(), seed, runtime->file);
   }
   for (std::uint32_t i = 0; i < runtime->workers; ++i) {
     auto worker =
         Worker::start(i, directory_, seed + i + 1, access_log_.get(), sagas_ ? &sagas_->sagas() : nullptr,
-                      queues_ ? &queues_->runner() : nullptr, views_ ? &views_->reader() : nullptr);
+                      queues_ ? &queues_->runner() : nullptr, views_ ? &views_->reader() : nullptr,
+                      commands_ ? &commands_->runner() : nullptr);
     if (!worker) {
       return std::unexpected(worker.error());
     }
@@ -213,6 +218,13 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
       hosts.push_back(worker->saga_host());
     }
     sagas_->runner().start(std::move(hosts));
+  }
+  if (commands_) {  // before the first request
+    std::vector<cqrs::CommandHost> hosts;
+    for (const auto& worker : workers_) {
+      hosts.push_back(worker->command_host());
+    }
+    commands_->start(runtime->file, std::move(hosts));
   }
   for (const auto& worker : workers_) {
     worker->commit(runtime);
@@ -300,10 +312,14 @@ Result<> Platform::open_api(const ConfigFile& file) {
           co_return problem(refusal->reason, refusal->detail);
         }
         if (sagas_ == nullptr) {
-          co_return problem(Reason::not_found, "the file names no sagas, topics, queues or views");
+          co_return problem(Reason::not_found,
+                            "the file names no sagas, topics, queues, views or aggregates");
         }
         if (cqrs::Api::serves(request.target)) {
           co_return co_await views_->api().handle(std::move(request), peer);
+        }
+        if (cqrs::CommandApi::serves(request.target)) {
+          co_return co_await commands_->api().handle(std::move(request), peer);
         }
         if (events::SubscriptionApi::serves(request.target)) {
           co_return co_await events_->subscription_api().handle(std::move(request), peer);
@@ -379,6 +395,7 @@ int Platform::run() {
     tasks_->spawn(sagas_->tend_forever(*loop_));
     tasks_->spawn(events_->tend_forever(*loop_));
     tasks_->spawn(queues_->tend_forever(*loop_, queues_of(runtime_->file)));
+    tasks_->spawn(commands_->tend_forever(*loop_));
   }
   for (const gateway::GatewayConfig& gateway : runtime_->file.gateways) {
     log::info("gateway {} listens on http://{}", gateway.name, gateway.listen);
@@ -420,7 +437,8 @@ net::Task<> Platform::drain(Duration grace) {
     });
   };
   if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
-    left += 4;
+    left += 5;
+    commands_->runner().drain(grace, one_less);
     queues_->runner().drain(grace, one_less);
     views_->runner().drain(grace, one_less);
     events_->subscriptions().drain(grace, one_less);
@@ -504,8 +522,8 @@ Result<> Platform::reload() {
       (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive ||
        file->stores.views != before.stores.views)) {
     return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
-                                  : ": the first sagas, topics, queues or views need a journal, which is "
-                                    "opened at the start; restart"));
+                                  : ": the first sagas, topics, queues, views or aggregates need a "
+                                    "journal, which is opened at the start; restart"));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
@@ -534,6 +552,7 @@ Result<> Platform::reload() {
     sagas_->replace_definitions((*runtime)->file.sagas);
     events_->replace_topics((*runtime)->file.topics);
     views_->runner().replace((*runtime)->file.views);
+    commands_->replace((*runtime)->file);
   }
   for (const auto& worker : workers_) {
     worker->commit(*runtime);

@@ -183,6 +183,7 @@ void Platform::metrics(telemetry::MetricsPage& page) {
     events_->collect(page);
     queues_->runner().collect(page);
     views_->runner().collect(page);
+    commands_->collect(page);
   }
   constexpr telemetry::Family kReloads{"flotilla_config_reloads_total", "Reloads of the file, by result."};
   page.counter(kReloads, {{"result", "done"}}, reloads_);

@@ -1,5 +1,6 @@
 #include "flotilla/app/record_types.hpp"
 
+#include "flotilla/cqrs/core/command_record.hpp"
 #include "flotilla/events/core/dead_letter_item.hpp"
 #include "flotilla/events/core/declaration.hpp"
 #include "flotilla/events/core/queue_item.hpp"
@@ -12,6 +13,7 @@ journal::Vocabulary record_types() {
   all.add(events::letter_record_types());
   all.add(events::declaration_record_types());
   all.add(events::queue_record_types());
+  all.add(cqrs::command_record_types());
   return all;
 }
 

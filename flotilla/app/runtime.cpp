@@ -49,6 +49,11 @@ Result<std::shared_ptr<const Runtime>> compile_runtime(ConfigFile file, std::uin
   for (const cqrs::ViewDefinitionPtr& view : file.views) {
     named.views.push_back(view->name);
   }
+  for (const cqrs::AggregatePtr& aggregate : file.aggregates) {
+    for (const cqrs::CommandPtr& command : aggregate->commands) {
+      named.commands.push_back(command->name);
+    }
+  }
   for (const gateway::GatewayConfig& config : file.gateways) {
     auto gateway = gateway::compile_gateway(config, named, file.trusted, workers,
                                             old == nullptr ? nullptr : old->gateway(config.name));

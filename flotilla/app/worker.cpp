@@ -28,7 +28,7 @@ http::ServerLimits to_server_limits(const gateway::GatewayLimits& limits) {
 Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discovery::Directory& directory,
                                               std::uint64_t seed, telemetry::AccessLog* access_log,
                                               saga::Sagas* sagas, call::DurableQueue* later,
-                                              cqrs::ViewReader* views) {
+                                              cqrs::ViewReader* views, cqrs::CommandRunner* commands) {
   auto loop = net::Loop::create();
   if (!loop) {
     return std::unexpected(loop.error());
@@ -37,8 +37,8 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
   if (!resolver) {
     return std::unexpected(resolver.error());
   }
-  std::unique_ptr<Worker> worker(
-      new Worker(index, directory, seed, access_log, sagas, views, std::move(*loop), std::move(*resolver)));
+  std::unique_ptr<Worker> worker(new Worker(index, directory, seed, access_log, sagas, views, commands,
+                                            std::move(*loop), std::move(*resolver)));
   worker->caller_.set_later(later);
   worker->thread_ = std::thread([w = worker.get()] { w->loop_->run(); });
   worker->run([w = worker.get()] {
@@ -50,13 +50,15 @@ Result<std::unique_ptr<Worker>> Worker::start(std::uint32_t index, const discove
 
 Worker::Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
                telemetry::AccessLog* access_log, saga::Sagas* sagas, cqrs::ViewReader* views,
-               std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver)
+               cqrs::CommandRunner* commands, std::unique_ptr<net::Loop> loop,
+               std::unique_ptr<net::Resolver> resolver)
     : index_(index),
       directory_(directory),
       seed_(seed),
       access_log_(access_log),
       sagas_(sagas),
       views_(views),
+      commands_(commands),
       loop_(std::move(loop)),
       resolver_(std::move(resolver)),
       caller_(*loop_, *resolver_, index, seed) {}
@@ -102,7 +104,7 @@ Result<> Worker::open_missing(const Runtime& runtime) {
     // A gateway that moves to another address is opened under a key of its own until commit.
     const std::string key = known == serving_.end() ? gateway->name : gateway->name + "@" + gateway->listen;
     Serving serving{.handler = std::make_unique<gateway::GatewayHandler>(
-                        caller_, gateway::make_view(gateway, table, index_, sagas_, views_),
+                        caller_, gateway::make_view(gateway, table, index_, sagas_, views_, commands_),
                         Random(seed_ ^ std::hash<std::string>{}(gateway->name)), access_log_),
                     .server = nullptr,
                     .listen = gateway->listen};
@@ -134,7 +136,7 @@ void Worker::commit(const std::shared_ptr<const Runtime>& runtime) {
       }
       Serving serving = std::move(found->second);
       serving_.erase(found);
-      serving.handler->set_view(gateway::make_view(gateway, table, index_, sagas_, views_));
+      serving.handler->set_view(gateway::make_view(gateway, table, index_, sagas_, views_, commands_));
       serving.server->set_limits(to_server_limits(gateway->limits));
       next.emplace(gateway->name, std::move(serving));
     }
@@ -207,6 +209,11 @@ events::DeliveryHost Worker::delivery_host() {
 events::QueueHost Worker::queue_host() {
   return {.loop = loop_.get(),
           .carrier = std::make_shared<events::CallQueueCarrier>(*loop_, caller_, [this] { return table_; })};
+}
+
+cqrs::CommandHost Worker::command_host() {
+  return {.loop = loop_.get(),
+          .checks = std::make_shared<cqrs::CallCheck>(*loop_, caller_, [this] { return table_; })};
 }
 
 const http::ServerCounters* Worker::counters(const std::string& gateway) const {

@@ -12,6 +12,7 @@
 
 #include "flotilla/app/runtime.hpp"
 #include "flotilla/call/caller.hpp"
+#include "flotilla/cqrs/command_runner.hpp"
 #include "flotilla/discovery/directory.hpp"
 #include "flotilla/events/queue_shard.hpp"
 #include "flotilla/events/subscription_shard.hpp"
@@ -24,13 +25,11 @@ namespace flotilla::app {
 
 class Worker {
  public:
-  // `access_log`, `sagas`, `later` and `views` may be nullptr, and outlive the worker.
-  [[nodiscard]] static Result<std::unique_ptr<Worker>> start(std::uint32_t index,
-                                                             const discovery::Directory& directory,
-                                                             std::uint64_t seed,
-                                                             telemetry::AccessLog* access_log,
-                                                             saga::Sagas* sagas, call::DurableQueue* later,
-                                                             cqrs::ViewReader* views);
+  // `access_log`, `sagas`, `later`, `views` and `commands` may be nullptr, and outlive the worker.
+  [[nodiscard]] static Result<std::unique_ptr<Worker>> start(
+      std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
+      telemetry::AccessLog* access_log, saga::Sagas* sagas, call::DurableQueue* later,
+      cqrs::ViewReader* views, cqrs::CommandRunner* commands);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -50,6 +49,8 @@ class Worker {
   [[nodiscard]] events::DeliveryHost delivery_host();
   // The same for queues.
   [[nodiscard]] events::QueueHost queue_host();
+  // The same for commands.
+  [[nodiscard]] cqrs::CommandHost command_host();
 
   // Counters of the gateway's server on this worker; nullptr if there is none. Any thread may read them.
   [[nodiscard]] const http::ServerCounters* counters(const std::string& gateway) const;
@@ -63,7 +64,8 @@ class Worker {
 
   Worker(std::uint32_t index, const discovery::Directory& directory, std::uint64_t seed,
          telemetry::AccessLog* access_log, saga::Sagas* sagas, cqrs::ViewReader* views,
-         std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver);
+         cqrs::CommandRunner* commands, std::unique_ptr<net::Loop> loop,
+         std::unique_ptr<net::Resolver> resolver);
   // Runs `function` on the worker's loop and waits for it.
   void run(std::move_only_function<void()> function);
   Result<> open_missing(const Runtime& runtime);
@@ -78,6 +80,7 @@ class Worker {
   telemetry::AccessLog* access_log_;
   saga::Sagas* sagas_;
   cqrs::ViewReader* views_;
+  cqrs::CommandRunner* commands_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Resolver> resolver_;
   http::ObjectPool<http::detail::Answer> answers_;

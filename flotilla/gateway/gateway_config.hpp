@@ -47,6 +47,11 @@ struct ViewConfig {
   std::string where;
 };
 
+struct CommandConfig {
+  std::string command;
+  std::string where;
+};
+
 struct RespondConfig {
   std::uint16_t status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -58,8 +63,8 @@ struct RedirectConfig {
   std::uint16_t status = 302;
 };
 
-using ActionConfig =
-    std::variant<ProxyConfig, ComposeConfig, SagaConfig, ViewConfig, RespondConfig, RedirectConfig>;
+using ActionConfig = std::variant<ProxyConfig, ComposeConfig, SagaConfig, CommandConfig, ViewConfig,
+                                  RespondConfig, RedirectConfig>;
 
 struct RouteConfig {
   RouteMatch match;

@@ -16,8 +16,9 @@ using config::Node;
 using config::Problems;
 using config::Spec;
 
-constexpr std::string_view kActions[] = {"proxy", "compose", "saga", "view", "respond", "redirect"};
-constexpr std::string_view kLaterActions[] = {"command", "migrate", "publish"};
+constexpr std::string_view kActions[] = {"proxy", "compose", "saga",    "command",
+                                         "view",  "respond", "redirect"};
+constexpr std::string_view kLaterActions[] = {"migrate", "publish"};
 
 std::string where(const std::string& file, config::Place place) {
   return fmt::format("{}:{}:{}", file, place.line, place.column);
@@ -220,7 +221,8 @@ class RouteReader {
       }
     }
     if (!found) {
-      problems_.add(node.place, "a route needs an action: proxy, compose, saga, view, respond or redirect");
+      problems_.add(node.place,
+                    "a route needs an action: proxy, compose, saga, command, view, respond or redirect");
     }
     return found && problems_.empty();
   }
@@ -254,6 +256,11 @@ class RouteReader {
         saga.wait = config::duration(1ms, saga::kMaxWait).read(*wait, problems_).value_or(Duration::zero());
       }
       route.action = std::move(saga);
+    } else if (entry.key == "command") {
+      if (entry.value.kind != Node::Kind::scalar || entry.value.text.empty()) {
+        config::wrong(entry.value, "the name of a command", problems_);
+      }
+      route.action = CommandConfig{entry.value.text, where(file_, entry.value.place)};
     } else if (entry.key == "view") {
       ViewConfig view{.view = entry.value.text, .key = {}, .where = where(file_, entry.value.place)};
       if (entry.value.kind != Node::Kind::scalar || entry.value.text.empty()) {

@@ -28,7 +28,7 @@ Rig::Rig(Setup setup) {
   }
   auto gateway = compile_gateway(config, setup.named, trusted, 1, nullptr);
   FLOTILLA_ASSERT(gateway.has_value());
-  view_ = make_view(*gateway, table, 0, setup.sagas, setup.views);
+  view_ = make_view(*gateway, table, 0, setup.sagas, setup.views, setup.commands);
   caller_ = std::make_unique<call::Caller>(*loop_, *resolver_, 0, 1);
   caller_->set_later(setup.later);
   handler_ = std::make_unique<GatewayHandler>(*caller_, view_, Random(1), setup.access_log);

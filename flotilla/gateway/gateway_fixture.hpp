@@ -127,6 +127,7 @@ class Rig {
     saga::Sagas* sagas = nullptr;
     call::DurableQueue* later = nullptr;
     cqrs::ViewReader* views = nullptr;
+    cqrs::CommandRunner* commands = nullptr;
   };
 
   explicit Rig(Setup setup);

@@ -72,6 +72,15 @@ struct ActionCompiler {
     route.action = SagaAction{saga.saga, saga.wait};
     return {};
   }
+  Result<> operator()(const CommandConfig& command) const {
+    route.action_name = fmt::format("command {}", command.command);
+    if (std::ranges::find(named.commands, command.command) == named.commands.end()) {
+      const std::vector<std::string_view> known(named.commands.begin(), named.commands.end());
+      return std::unexpected(unknown(command.where, "command", command.command, known));
+    }
+    route.action = CommandAction{command.command};
+    return {};
+  }
   Result<> operator()(const ViewConfig& view) const {
     route.action_name = fmt::format("view {}", view.view);
     if (std::ranges::find(named.views, view.view) == named.views.end()) {
@@ -165,7 +174,8 @@ Result<std::shared_ptr<const CompiledGateway>> compile_gateway(const GatewayConf
 
 std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> gateway,
                                        std::shared_ptr<const call::ServiceTable> services,
-                                       std::uint32_t worker, saga::Sagas* sagas, cqrs::ViewReader* views) {
+                                       std::uint32_t worker, saga::Sagas* sagas, cqrs::ViewReader* views,
+                                       cqrs::CommandRunner* commands) {
   auto view = std::make_shared<GatewayView>();
   view->routes.reserve(gateway->routes.size());
   for (const GatewayRoute& route : gateway->routes) {
@@ -178,6 +188,7 @@ std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> ga
   view->worker = worker;
   view->sagas = sagas;
   view->views = views;
+  view->commands = commands;
   return view;
 }
 

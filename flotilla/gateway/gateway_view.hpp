@@ -26,6 +26,10 @@
 #include "flotilla/net/cidr.hpp"
 #include "flotilla/saga/service.hpp"
 
+namespace flotilla::cqrs {
+class CommandRunner;
+}
+
 namespace flotilla::gateway {
 
 // What one worker counts about one route.
@@ -64,6 +68,9 @@ struct ViewAction {
   bool has_key = false;
   std::vector<call::TemplatePart> key;
 };
+struct CommandAction {
+  std::string command;
+};
 struct RespondAction {
   RespondConfig answer;
 };
@@ -71,8 +78,8 @@ struct RedirectAction {
   std::vector<call::TemplatePart> to;
   std::uint16_t status = 302;
 };
-using Action =
-    std::variant<ProxyAction, ComposeAction, SagaAction, ViewAction, RespondAction, RedirectAction>;
+using Action = std::variant<ProxyAction, ComposeAction, SagaAction, CommandAction, ViewAction, RespondAction,
+                            RedirectAction>;
 
 struct GatewayRoute {
   std::string name;         // "GET /users/{id}": for logs, metrics and reports
@@ -98,6 +105,7 @@ struct Named {
   CompositionPlans compositions;
   std::vector<std::string> sagas;
   std::vector<std::string> views;
+  std::vector<std::string> commands = {};
 };
 
 // Compiles `config`; `old`, if any, is the gateway of that name before the reload: routes of the same name
@@ -120,14 +128,16 @@ struct GatewayView {
   std::shared_ptr<const call::ServiceTable> services;
   std::vector<RouteOnWorker> routes;  // by the router's index
   std::uint32_t worker = 0;
-  saga::Sagas* sagas = nullptr;       // outlives the view; nullptr only where no route runs a saga
-  cqrs::ViewReader* views = nullptr;  // the same, of routes that read a view
+  saga::Sagas* sagas = nullptr;             // outlives the view; nullptr only where no route runs a saga
+  cqrs::ViewReader* views = nullptr;        // the same, of routes that read a view
+  cqrs::CommandRunner* commands = nullptr;  // the same, of routes that execute a command
 };
 
 // The view of one worker. Every service that a proxy action names is in `services`.
 [[nodiscard]] std::shared_ptr<GatewayView> make_view(std::shared_ptr<const CompiledGateway> gateway,
                                                      std::shared_ptr<const call::ServiceTable> services,
                                                      std::uint32_t worker, saga::Sagas* sagas,
-                                                     cqrs::ViewReader* views = nullptr);
+                                                     cqrs::ViewReader* views = nullptr,
+                                                     cqrs::CommandRunner* commands = nullptr);
 
 }  // namespace flotilla::gateway

@@ -6,6 +6,7 @@
 #include "flotilla/gateway/core/match_input.hpp"
 #include "flotilla/gateway/proxy.hpp"
 #include "flotilla/gateway/read_view.hpp"
+#include "flotilla/gateway/run_command.hpp"
 #include "flotilla/gateway/start_saga.hpp"
 #include "flotilla/http/core/uri.hpp"
 
@@ -151,6 +152,8 @@ net::Task<> GatewayHandler::handle(http::Exchange& exchange) {
     co_await compose(request, *composed);
   } else if (const auto* const started = std::get_if<SagaAction>(&route.action)) {
     co_await start_saga(request, *started);
+  } else if (const auto* const ran = std::get_if<CommandAction>(&route.action)) {
+    co_await run_command(request, *ran);
   } else if (const auto* const read = std::get_if<ViewAction>(&route.action)) {
     co_await read_view(request, *read);
   } else if (const auto* const fixed = std::get_if<RespondAction>(&route.action)) {
