@@ -6,7 +6,9 @@
 
 namespace flotilla::app {
 
-// An order that is an event, and what the services make of it without anybody telling them.
+// An order by a command, and its writer's own read.
+[[nodiscard]] net::Task<bool> commands(const Tour& tour);
+// That order and a dear one as events, and what the services make of it without anybody telling them.
 [[nodiscard]] net::Task<bool> choreographs(const Tour& tour);
 
 // The copy of that view in Redis, with its hour of life.

@@ -39,6 +39,7 @@ gateways:
       - POST /orders: { saga: place-order, wait: 2s }
       - GET /orders: order-service
       - GET /orders/{id}: order-service
+      - POST /commands/create-order: { command: create-order }
       - GET /users/{user_id}/orders: { view: user_orders, key: "{user_id}" }
       - POST /charges: payment-service
       - GET /payments: payment-service
@@ -77,6 +78,14 @@ sagas:
       - notify: { kind: retriable, action: POST notification-service/notifications, body: "{user: .input.user_id}" }
     result: "{order_id: .saga.id, tracking: .steps.ship.tracking}"
 
+aggregates:
+  order:
+    evolve: 'if $event.type == "order.created" then $data + {status: "pending"} else . end'
+    commands:
+      create-order:
+        id: .order_id
+        decide: 'if . then {error: {code: "exists", message: "the order exists"}} else [{type: "order.created", data: $command}] end'
+
 topics:
   order.created: { key: .order_id }
   payment.success: { key: .order_id }
@@ -111,7 +120,7 @@ A tour, in another terminal (docs/demo.md explains each step; flotilla demo --to
   curl -X POST http://127.0.0.1:@GATEWAY@/orders -d '{"user_id":"124","items":["mug"],"total":8.5}'       an order ships
   curl -X POST http://127.0.0.1:@GATEWAY@/orders -d '{"user_id":"124","items":["car"],"total":20000}'     refused, undone
   flotilla sagas --admin http://127.0.0.1:@ADMIN@            both, as transactions across four services
-  curl http://127.0.0.1:@API@/v1/topics/order.created -d '{"order_id":"c-1","user_id":"128","total":24.9}'    the same as events
+  curl http://127.0.0.1:@GATEWAY@/commands/create-order -d '{"order_id":"c-1","user_id":"128","total":24.9}'    an order as a command, and events
   curl http://127.0.0.1:@GATEWAY@/users/128/orders           the view: what has become of it
   curl -X POST http://127.0.0.1:@PAYMENT@/_control -d '{"hang":true}'     payment hangs;
   for i in 1 2 3 4 5 6; do curl -X POST http://127.0.0.1:@GATEWAY@/charges -d '{"order":"a","amount":1}'; done

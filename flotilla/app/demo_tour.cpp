@@ -204,8 +204,8 @@ net::Task<bool> goes_on_without_one(const Tour& tour) {
 net::Task<bool> play_tour(net::Loop& loop, DemoProcesses& processes, DemoPorts ports, bool redis) {
   const Tour tour{.loop = loop, .processes = processes, .ports = ports, .redis = redis};
   bool ok = true;
-  for (const auto step : {&looks_up, &composes, &places_orders, &choreographs, &keeps_copies, &breaks,
-                          &reloads, &goes_on_without_one}) {
+  for (const auto step : {&looks_up, &composes, &places_orders, &commands, &choreographs, &keeps_copies,
+                          &breaks, &reloads, &goes_on_without_one}) {
     const bool shown_well = co_await step(tour);
     ok = ok && shown_well;
   }
