@@ -41,7 +41,7 @@ constexpr const char* kTwo = R"(sagas:
 )";
 
 TEST(Simulate, TheShopsOrder) {
-  const std::string path = file_with("simulate_shop.yaml", demo_file(DemoPorts{}));
+  const std::string path = file_with("simulate_shop.yaml", demo_file(DemoPorts{}, false));
   SimulateOptions options{.file = path, .saga = "place-order", .seeds = 150, .json = true};
   const Said found = say(options);
   EXPECT_EQ(found.code, 1) << found.err;
