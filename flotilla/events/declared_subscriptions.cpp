@@ -358,9 +358,11 @@ net::Task<Result<>> DeclaredSubscriptions::refresh() {
 
 net::Task<Result<>> DeclaredSubscriptions::tend() {
   if (journal_.shards() > 1) {
+    const Instant begin = net::monotonic_now();
     if (auto fresh = co_await refresh(); !fresh) {
       co_return fresh;
     }
+    runner_.know_declarations(begin);
   }
   std::vector<std::string> leaving;
   for (const auto& [name, entry] : entries_) {

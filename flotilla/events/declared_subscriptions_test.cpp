@@ -192,6 +192,30 @@ TEST(DeclaredSubscriptions, OneThatTheFileNamesLaterRests) {
   });
 }
 
+// It may have been forgotten elsewhere, and what was saved of it in that shard deleted.
+TEST(DeclaredSubscriptions, BeginInAShardThatIsGainedOnceWhatIsDeclaredWasReadAgain) {
+  World world(4);
+  world.run([&]() -> net::Task<> {
+    world.start(kFile);
+    EXPECT_EQ((co_await world.ask("PUT", "mail", kMail)).status, 201);
+    EXPECT_TRUE(co_await world.declared->tend());
+    co_await world.publish("k", R"({"n":1})");
+    co_await world.until([&] { return times(world, R"(/events {"n":1})") == 1; });
+    const std::uint32_t home = home_shard("orders", 4);
+    world.journal.lose(home);
+    co_await net::sleep_for(*world.loop, 2 * SubscriptionRunner::kLook);
+    world.journal.begin_epoch(home);
+    co_await world.publish("k", R"({"n":2})");
+    co_await world.until(
+        [&] { return times(world, R"(/charge {"n":2})") == 1; });  // the file's begins at once
+    co_await net::sleep_for(*world.loop, 2 * SubscriptionRunner::kLook);
+    EXPECT_EQ(times(world, R"(/events {"n":2})"), 0);
+    EXPECT_TRUE(co_await world.declared->tend());
+    co_await world.until([&] { return times(world, R"(/events {"n":2})") == 1; });
+    world.runner->stop();
+  });
+}
+
 TEST(DeclaredSubscriptions, OtherProcessesLearnOfThem) {
   World world(4);
   world.run([&]() -> net::Task<> {

@@ -131,7 +131,7 @@ void SubscriptionRunner::look(Tender& tender) {
       return other != part && (other->shard || other->leaving) && other->place.shard == part->place.shard &&
              other->subscription->policy.name == part->subscription->policy.name;
     });
-    if (!part->shard && ours && !waits) {
+    if (!part->shard && ours && !waits && may_begin(*part, lease->epoch)) {
       part->epoch = lease->epoch;
       part->shard = std::make_unique<SubscriptionShard>(
           part->subscription, journal_, topics_, part->counters, part->gauges, part->host,
@@ -141,6 +141,17 @@ void SubscriptionRunner::look(Tender& tender) {
       part->shard->start();
     }
   }
+}
+
+bool SubscriptionRunner::may_begin(Part& part, std::uint64_t epoch) const {
+  if (!part.subscription->declared || journal_.shards() == 1) {
+    return true;
+  }
+  if (part.seen_epoch != epoch) {
+    part.seen_epoch = epoch;
+    part.seen_at = net::monotonic_now();  // not the loop's, which may be of before the lease
+  }
+  return declarations_known_ >= part.seen_at.time_since_epoch().count();
 }
 
 net::Task<> SubscriptionRunner::let_go(PartPtr part, Duration grace) {

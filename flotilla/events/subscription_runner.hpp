@@ -3,7 +3,9 @@
 // For: `app`, which opens it when the file names subscriptions, lends it the workers, and wires its doors.
 // A subscription runs on one worker, which its name chooses. In a journal of one shard all of it is ours;
 // in a shared one each process runs the shards it has the lease of, takes up what it gains and lets go of
-// what it loses: looked at every kLook, and the journal refuses what a loser still writes. A subscription
+// what it loses: looked at every kLook, and the journal refuses what a loser still writes. One that was
+// declared at run time begins in a shard only once what is declared was read after the shard was gained: it
+// may have been forgotten, and what was saved of it there deleted, before. A subscription
 // that the file does not name any more stops; how far it had come stays, so that it goes on from there when
 // it is named again. Ownership: owns the shards; the journal outlives it, the workers' loops outlive stop().
 // Threads: start(), replace(), drain(), stop() and the destructor on the control thread; what is asked on any
@@ -78,6 +80,8 @@ class SubscriptionRunner {
   [[nodiscard]] net::Task<Asked<std::monostate>> acknowledge(std::string name, std::string token,
                                                              EventOutcome outcome, std::string body);
 
+  // What is declared and forgotten at run time is known here as of that moment, or later.
+  void know_declarations(Instant as_of) { declarations_known_ = as_of.time_since_epoch().count(); }
   // Whether the file names it.
   [[nodiscard]] bool knows(const std::string& name) const { return !parts_of(name).empty(); }
   // Whether any of it is still here, also while it ends.
@@ -102,6 +106,8 @@ class SubscriptionRunner {
     std::unique_ptr<SubscriptionShard> shard;  // while it is here
     std::uint64_t epoch = 0;
     bool leaving = false;
+    std::uint64_t seen_epoch = 0;  // of the lease that was seen last
+    Instant seen_at;               // for the first time
   };
   using PartPtr = std::shared_ptr<Part>;
   // What looks after the parts of one loop.
@@ -117,6 +123,7 @@ class SubscriptionRunner {
   void look(Tender& tender);
   [[nodiscard]] net::Task<> let_go(PartPtr part, Duration grace);
   static void run_on(net::Loop& loop, std::move_only_function<void()> function);
+  [[nodiscard]] bool may_begin(Part& part, std::uint64_t epoch) const;
   void note_shard(const std::string& name, int more);
   [[nodiscard]] std::vector<PartPtr> parts_of(const std::string& name) const;
   [[nodiscard]] net::Task<SubscriptionReport> report(std::vector<PartPtr> parts);
@@ -127,6 +134,7 @@ class SubscriptionRunner {
   KnownTopics topics_;
   std::vector<std::unique_ptr<Tender>> tenders_;
   std::uint64_t seeds_ = 0;  // given out
+  std::atomic<Instant::rep> declarations_known_{0};
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<PartPtr>, std::less<>> parts_;  // guarded by mutex_
   std::map<std::string, int, std::less<>> running_;                 // shards that are here; guarded by mutex_
