@@ -9,9 +9,11 @@ namespace flotilla::app {
 using config::Node;
 
 void check_views(const ConfigFile& file, const Node& root, config::Problems& problems) {
-  if (!file.views.empty() && is_postgres(file.stores.journal)) {
-    problems.add(root.find("views")->place,
-                 "views over a journal in PostgreSQL are not in this build yet; use sqlite:PATH");
+  for (const cqrs::ViewDefinitionPtr& view : file.views) {
+    if (view->cache > Duration::zero() && is_postgres(file.stores.journal)) {
+      problems.add(root.find("views")->find(view->name)->find("cache")->place,
+                   "copies in Redis of views over a journal in PostgreSQL are not in this build yet");
+    }
   }
 }
 

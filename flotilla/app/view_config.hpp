@@ -7,7 +7,7 @@
 
 namespace flotilla::app {
 
-// Rows of views are kept beside the journal, which a shared one does not do yet.
+// What is not there yet of views over a journal that several processes share.
 void check_views(const ConfigFile& file, const config::Node& root, config::Problems& problems);
 
 // What a view that is built anew could not see any more is worth a word before.

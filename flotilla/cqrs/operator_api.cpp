@@ -17,13 +17,24 @@ namespace {
 json::Value version_json(const VersionReport& report) {
   json::Value out = json::Value::object({{"version", report.version.generation},
                                          {"fold", report.version.hash},
-                                         {"position", journal::Position(report.position).text()},
+                                         {"position", report.position.text()},
                                          {"rows", report.checkpoint.rows},
                                          {"events", report.checkpoint.events}});
   if (!report.failure.empty()) {
     out.set("failure", report.failure);
   }
   return out;
+}
+
+// Records of all shards that it has not looked behind.
+std::uint64_t lag_of(const ViewStatus& status) {
+  std::uint64_t lag = 0;
+  const journal::ReadToken& at = status.report.live->position;
+  for (std::uint32_t shard = 0; shard < std::min(at.shards(), status.journal.shards()); ++shard) {
+    const std::uint64_t end = status.journal.at(shard).number();
+    lag += end - std::min(end, at.at(shard).number());
+  }
+  return lag;
 }
 
 std::string_view state_of(const ViewStatus& status) {
@@ -50,12 +61,12 @@ json::Value to_json(const ViewStatus& status) {
        {"state", state_of(status)},
        {"from", from},
        {"key", status.definition->texts.key},
+       {"here", status.here},
        {"row", status.definition->by_row() ? json::Value(status.definition->texts.row) : json::Value()}});
   const std::optional<VersionReport>& live = report.live;
   out.set("version", live ? json::Value(live->version.generation) : json::Value());
-  out.set("position", live ? json::Value(journal::Position(live->position).text()) : json::Value());
-  out.set("lag",
-          live ? json::Value(status.journal - std::min(status.journal, live->position)) : json::Value());
+  out.set("position", live ? json::Value(live->position.text()) : json::Value());
+  out.set("lag", live ? json::Value(lag_of(status)) : json::Value());
   out.set("rows", live ? json::Value(live->checkpoint.rows) : json::Value());
   out.set("events", live ? json::Value(live->checkpoint.events) : json::Value());
   out.set("behind_since", status.behind_since_ms == 0

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "flotilla/base/error.hpp"
 #include "flotilla/base/reason.hpp"
 #include "flotilla/base/time.hpp"
 
@@ -23,6 +24,11 @@ using Asked = std::expected<T, Refusal>;
 [[nodiscard]] inline std::unexpected<Refusal> refuse(Reason reason, std::string detail,
                                                      Duration retry_after = Duration::zero()) {
   return std::unexpected(Refusal{.reason = reason, .detail = std::move(detail), .retry_after = retry_after});
+}
+
+// Of the journal's errors: whether asking again may help.
+[[nodiscard]] inline bool passes(const Error& error) noexcept {
+  return error.code == Errc::unavailable || error.code == Errc::limit;
 }
 
 }  // namespace flotilla::cqrs

@@ -6,11 +6,22 @@
 
 namespace flotilla::cqrs {
 
-Serving::Serving(std::string_view view, const ViewVersion& version)
+Serving::Serving(std::string_view view, const ViewVersion& version, std::optional<std::uint64_t> epoch)
     : generation_(version.generation),
       table_(rows_table(view, version.generation)),
       cursor_(checkpoint_cursor(view, version.generation, version.texts.from.front())),
-      by_row_(!version.texts.row.empty()) {}
+      by_row_(!version.texts.row.empty()),
+      epoch_(epoch) {}
+
+journal::ReadToken Serving::position() const {
+  const std::lock_guard lock(mutex_);
+  return position_;
+}
+
+bool Serving::has_come_to(journal::Position position) const {
+  const std::lock_guard lock(mutex_);
+  return position_.covers(position);
+}
 
 std::optional<AnswerBody> Serving::find(std::string_view key) {
   Stripe& here = stripe(key);
@@ -18,10 +29,13 @@ std::optional<AnswerBody> Serving::find(std::string_view key) {
   return here.answers.find(key);
 }
 
-void Serving::keep(std::string_view key, AnswerBody body, std::uint64_t position) {
+void Serving::keep(std::string_view key, AnswerBody body, const journal::ReadToken& position) {
+  if (!epoch_) {
+    return;
+  }
   Stripe& here = stripe(key);
   const std::lock_guard lock(here.mutex);
-  here.answers.put(key, std::move(body), position);
+  here.answers.put(key, std::move(body), position.total());
 }
 
 bool Serving::is_copy_due(std::string_view key, Instant now, Duration every) {
@@ -87,23 +101,36 @@ void View::offer(const std::string& key) {
   });
 }
 
+bool View::has_waiting() const {
+  const std::lock_guard lock(mutex_);
+  return !waiting_.empty();
+}
+
 // What is old goes from memory before anyone is told of the new position.
-void View::publish(const effect::Serve& serve, const ViewVersion& version, bool begins) {
+void View::publish(const effect::Serve& serve, const ViewVersion& version, const Voice& voice) {
   ServingPtr now = serving();
-  std::uint64_t position = serve.position;
-  const bool fresh = begins || now == nullptr || now->generation() != serve.generation;
+  journal::ReadToken position = serve.position;
+  const bool fresh =
+      voice.begins || now == nullptr || now->generation() != serve.generation || now->epoch() != voice.epoch;
   if (fresh) {
-    // What was told before holds: there is nothing between that an engine has not folded.
-    position = std::max(position, now == nullptr ? 0 : now->position());
-    now = std::make_shared<Serving>(name_, version);
+    // What was told before holds: there is nothing between that was not folded. Of another version an engine
+    // knows that of what engines told.
+    if (now != nullptr && (now->generation() == serve.generation || (now->epoch() && voice.epoch))) {
+      position.advance_to(now->position());
+    }
+    now = std::make_shared<Serving>(name_, version, voice.epoch);
+    now->position_ = journal::ReadToken(position.shards());
   }
   for (const std::string& key : serve.changed) {
     Serving::Stripe& here = now->stripe(key);
     const std::lock_guard lock(here.mutex);
-    here.answers.changed(key, serve.position);
+    here.answers.changed(key, serve.position.total());
   }
   now->behind_since_ms_.store(serve.behind_since_ms, std::memory_order_relaxed);
-  now->position_.store(std::max(position, now->position()), std::memory_order_release);
+  {
+    const std::lock_guard lock(now->mutex_);
+    now->position_.advance_to(position);
+  }
   if (fresh) {
     const std::lock_guard lock(mutex_);
     serving_ = std::move(now);
@@ -111,12 +138,25 @@ void View::publish(const effect::Serve& serve, const ViewVersion& version, bool 
   wake(position);
 }
 
-void View::wake(std::uint64_t position) {
+void View::looked(Instant when) {
+  looked_.store(when.time_since_epoch().count(), std::memory_order_release);
+  wake(kLook, kLook);
+}
+
+void View::wake(const journal::ReadToken& position) {
+  for (std::uint32_t shard = 0; shard < position.shards(); ++shard) {
+    if (position.at(shard).number() > 0) {
+      wake({shard, 0}, {shard, position.at(shard).number()});
+    }
+  }
+}
+
+void View::wake(Wish from, Wish to) {
   std::vector<std::shared_ptr<Line>> there;
   {
     const std::lock_guard lock(mutex_);
-    const auto end = waiting_.upper_bound(position);
-    for (auto each = waiting_.begin(); each != end; ++each) {
+    const auto end = waiting_.upper_bound(to);
+    for (auto each = waiting_.lower_bound(from); each != end; ++each) {
       there.push_back(each->second);
     }
   }
@@ -133,11 +173,10 @@ void View::wake(std::uint64_t position) {
 // A place among those that wait, as long as it lives.
 class View::Place {
  public:
-  Place(View& view, std::uint64_t position)
-      : view_(view), line_(std::make_shared<Line>(net::Loop::current(), &bell_)) {
+  Place(View& view, Wish wish) : view_(view), line_(std::make_shared<Line>(net::Loop::current(), &bell_)) {
     const std::lock_guard lock(view_.mutex_);
     if (view_.waiting_.size() < kMaxWaiting) {
-      at_ = view_.waiting_.emplace(position, line_);
+      at_ = view_.waiting_.emplace(wish, line_);
       admitted_ = true;
     }
   }
@@ -157,20 +196,16 @@ class View::Place {
   View& view_;
   net::Event bell_;
   std::shared_ptr<Line> line_;
-  std::multimap<std::uint64_t, std::shared_ptr<Line>>::iterator at_;
+  std::multimap<Wish, std::shared_ptr<Line>>::iterator at_;
   bool admitted_ = false;
 };
 
-net::Task<std::optional<bool>> View::wait(std::uint64_t position, Instant deadline) {
-  const auto come = [&] {
-    const ServingPtr now = serving();
-    return now != nullptr && now->position() >= position;
-  };
+template <class Come>
+net::Task<std::optional<bool>> View::wait_until(Wish wish, Come come, Instant deadline) {
   if (come()) {
     co_return true;
   }
-  reads_.waited.fetch_add(1, std::memory_order_relaxed);
-  Place place(*this, position);
+  Place place(*this, wish);
   if (!place.admitted()) {
     co_return std::nullopt;
   }
@@ -190,6 +225,24 @@ net::Task<std::optional<bool>> View::wait(std::uint64_t position, Instant deadli
     co_await place.bell().wait(deadline);
   }
   co_return true;
+}
+
+net::Task<std::optional<bool>> View::wait(journal::Position position, Instant deadline) {
+  const auto come = [this, position] {
+    const ServingPtr now = serving();
+    return now != nullptr && now->has_come_to(position);
+  };
+  if (!come()) {
+    reads_.waited.fetch_add(1, std::memory_order_relaxed);
+  }
+  co_return co_await wait_until({position.shard(), position.number()}, come, deadline);
+}
+
+net::Task<std::optional<bool>> View::wait_for_look(Instant since, Instant deadline) {
+  return wait_until(
+      kLook,
+      [this, since] { return looked_.load(std::memory_order_acquire) >= since.time_since_epoch().count(); },
+      deadline);
 }
 
 }  // namespace flotilla::cqrs

@@ -1,15 +1,19 @@
 // A view as its readers see it: which version they read, how far it has come, and who waits for more.
 //
-// For: the runner, whose shell says what changes; readers on any worker. What is read belongs together: a
-// reader takes the Serving once, its position before the rows, and looks afterwards whether it still is the
-// one that is served; else rows may have been deleted under it, and it begins again. Positions never go back.
-// Ownership: shared; a Serving lives as long as somebody reads from it. Threads: publish() and say() belong
-// to the shell's loop, the rest to any; one mutex, held briefly. Limits: kMaxWaiting, kAnswerBytes.
+// For: the runner, whose shell says what changes, or, where another process runs the view, whose follower
+// says what it found in the store; readers on any worker. What is read belongs together: a reader takes the
+// Serving once, its position before the rows, and looks afterwards whether it still is the one that is
+// served; else rows may have been deleted under it, and it begins again. Positions never go back. A Serving
+// of a shell is good while its process has the lease; that of a follower keeps nothing in memory.
+// Ownership: shared; a Serving lives as long as somebody reads from it. Threads: publish(), say() and
+// looked() belong to the shell's loop, the rest to any; one mutex, held briefly. Limits: kMaxWaiting,
+// kAnswerBytes.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,20 +33,23 @@ class Serving {
   static constexpr std::size_t kAnswerBytes = std::size_t{32} << 20;
   static constexpr std::size_t kStripes = 16;
 
-  Serving(std::string_view view, const ViewVersion& version);
+  // `epoch`: of the lease under which the shell runs; nothing: it is followed.
+  Serving(std::string_view view, const ViewVersion& version, std::optional<std::uint64_t> epoch);
 
   [[nodiscard]] Generation generation() const noexcept { return generation_; }
   [[nodiscard]] std::uint64_t table() const noexcept { return table_; }
   // Whose position is that of the rows in the store.
   [[nodiscard]] const std::string& cursor() const noexcept { return cursor_; }
   [[nodiscard]] bool by_row() const noexcept { return by_row_; }
-  [[nodiscard]] std::uint64_t position() const noexcept { return position_.load(std::memory_order_acquire); }
+  [[nodiscard]] const std::optional<std::uint64_t>& epoch() const noexcept { return epoch_; }
+  [[nodiscard]] journal::ReadToken position() const;
+  [[nodiscard]] bool has_come_to(journal::Position position) const;
   [[nodiscard]] std::int64_t behind_since_ms() const noexcept {
     return behind_since_ms_.load(std::memory_order_relaxed);
   }
 
   [[nodiscard]] std::optional<AnswerBody> find(std::string_view key);
-  void keep(std::string_view key, AnswerBody body, std::uint64_t position);
+  void keep(std::string_view key, AnswerBody body, const journal::ReadToken& position);
   // As AnswerCache's.
   [[nodiscard]] bool is_copy_due(std::string_view key, Instant now, Duration every);
   // Bytes in memory.
@@ -62,7 +69,9 @@ class Serving {
   const std::uint64_t table_;
   const std::string cursor_;
   const bool by_row_;
-  std::atomic<std::uint64_t> position_{0};
+  const std::optional<std::uint64_t> epoch_;
+  mutable std::mutex mutex_;
+  journal::ReadToken position_;  // guarded by mutex_
   std::atomic<std::int64_t> behind_since_ms_{0};
   std::array<Stripe, kStripes> stripes_;
 };
@@ -90,22 +99,35 @@ class View {
  public:
   static constexpr std::size_t kMaxWaiting = 1024;
 
-  explicit View(std::string name) : name_(std::move(name)) {}
+  // `home`: its shard of the journal.
+  explicit View(std::string name, std::uint32_t home = 0) : name_(std::move(name)), home_(home) {}
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] std::uint32_t home() const noexcept { return home_; }
   // Null: there is no version yet that could be read.
   [[nodiscard]] ServingPtr serving() const;
   // Why there is none, or what is wrong; may be empty.
   [[nodiscard]] std::string trouble() const;
 
   // Until it has come to `position`, or the deadline passes: then false. Nothing: too many wait already.
-  [[nodiscard]] net::Task<std::optional<bool>> wait(std::uint64_t position, Instant deadline);
+  [[nodiscard]] net::Task<std::optional<bool>> wait(journal::Position position, Instant deadline);
+  // Until somebody has looked into the store, beginning at `since` or later: a follower, or a shell that says
+  // how far it has come. As wait().
+  [[nodiscard]] net::Task<std::optional<bool>> wait_for_look(Instant since, Instant deadline);
+  [[nodiscard]] bool has_waiting() const;
 
-  // What the shell says. `begins`: it is the first word of an engine; what the one before saved without
-  // hearing of it may have changed any key, so nothing in memory is good any more.
-  void publish(const effect::Serve& serve, const ViewVersion& version, bool begins);
+  // Who publishes.
+  struct Voice {
+    // The first word of an engine: what the one before saved without hearing of it may have changed any key,
+    // so nothing in memory is good any more.
+    bool begins = false;
+    std::optional<std::uint64_t> epoch;  // as Serving's
+  };
+  void publish(const effect::Serve& serve, const ViewVersion& version, const Voice& voice);
+  // Somebody has looked, beginning at `when`.
+  void looked(Instant when);
   void say(std::string trouble);
   // Called, on any thread, when somebody waits for more than there is. Empty: nobody runs the view.
   void on_wanted(std::function<void()> wanted);
@@ -124,16 +146,24 @@ class View {
     net::Event* bell;  // the loop's thread alone; null once the waiter has gone
   };
   class Place;
-  void wake(std::uint64_t position);
+  // Of a position by its shard and number; behind those, of looks.
+  using Wish = std::pair<std::uint32_t, std::uint64_t>;
+  static constexpr Wish kLook{journal::kMaxShards, 0};
+  void wake(const journal::ReadToken& position);
+  void wake(Wish from, Wish to);
+  template <class Come>
+  [[nodiscard]] net::Task<std::optional<bool>> wait_until(Wish wish, Come come, Instant deadline);
 
   const std::string name_;
+  const std::uint32_t home_;
   mutable std::mutex mutex_;
   ServingPtr serving_;  // guarded by mutex_, as the rest
   std::string trouble_;
-  std::multimap<std::uint64_t, std::shared_ptr<Line>> waiting_;  // by position
+  std::multimap<Wish, std::shared_ptr<Line>> waiting_;
   std::function<void()> wanted_;
   std::shared_ptr<CopyDoor> copies_;
   std::atomic<Duration::rep> offers_every_{0};
+  std::atomic<Instant::rep> looked_{std::numeric_limits<Instant::rep>::min()};
   ReadCounters reads_;
 };
 using ViewPtr = std::shared_ptr<View>;

@@ -1,6 +1,7 @@
 #include "flotilla/cqrs/view_answer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -16,12 +17,12 @@ namespace flotilla::cqrs {
 Asked<ViewAsk> read_ask(std::string_view query, std::string_view read_after) {
   ViewAsk ask;
   if (!read_after.empty()) {
-    const auto position = journal::Position::parse(read_after);
-    if (!position || position->shard() != 0) {
+    auto position = journal::ReadToken::parse(read_after, journal::kMaxShards);
+    if (!position) {
       return refuse(Reason::malformed, fmt::format("Read-After: '{}' is no Position that an answer named",
                                                    read_after.substr(0, 64)));
     }
-    ask.read_after = *position;
+    ask.read_after = std::move(*position);
   }
   if (const auto text = http::query_value(query, "wait")) {
     const auto wait = config::parse_duration(*text);
@@ -64,7 +65,7 @@ http::Response view_answer(const ViewAnswer& answer, WallTime now) {
                                 ? http::problem_response({.reason = Reason::not_found,
                                                           .detail = "the view has nothing under this key"})
                                 : http::json_response(*answer.body);
-  response.headers.add("View-Position", journal::Position(answer.position).text());
+  response.headers.add("View-Position", answer.position.text());
   const std::int64_t behind =
       answer.behind_since_ms == 0
           ? 0

@@ -77,8 +77,10 @@ CopyState ViewCopier::state() const noexcept {
 }
 
 void ViewCopier::served(const effect::Serve& serve, bool begins) {
-  feed(copying::Served{
-      .generation = serve.generation, .position = serve.position, .keys = serve.changed, .all = begins});
+  feed(copying::Served{.generation = serve.generation,
+                       .position = serve.position.total(),
+                       .keys = serve.changed,
+                       .all = begins});
 }
 
 void ViewCopier::feed(CopyInput input) {
@@ -330,7 +332,9 @@ net::Task<> ViewCopier::load(copying::Load what) {
       const auto whole = co_await read_whole(journal_, *serving, what.key);
       if (whole && view_->serving() == serving) {
         if (whole->position && whole->whole) {
-          serving->keep(what.key, whole->body, *whole->position);
+          journal::ReadToken position;
+          position.move_to(journal::Position(*whole->position));
+          serving->keep(what.key, whole->body, position);
         }
         const bool fits = whole->whole && (!whole->body || whole->body->size() <= CopyEngine::kMaxCopy);
         feed(copying::Loaded{.load = what.load,

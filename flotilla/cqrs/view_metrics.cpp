@@ -79,7 +79,7 @@ void ViewRunner::collect_copies(telemetry::MetricsPage& page, const Part& part) 
 
 void ViewRunner::collect(telemetry::MetricsPage& page) const {
   const std::int64_t now = net::wall_now().ns_since_epoch / 1'000'000;
-  const std::uint64_t end = journal_.position().number();
+  const journal::ReadToken end = this->end();
   for (const PartPtr& part : parts()) {
     const std::string& name = part->view->name();
     const ViewCounters& c = part->counters;
@@ -100,9 +100,10 @@ void ViewRunner::collect(telemetry::MetricsPage& page) const {
     page.gauge(kFailed, {{"view", name}}, part->failed ? 1 : 0);
     const ServingPtr serving = part->view->serving();
     const std::int64_t since = serving ? serving->behind_since_ms() : 0;
-    const std::uint64_t position = serving ? serving->position() : 0;
+    const std::uint64_t position = serving ? serving->position().total() : 0;
     page.gauge(kLag, {{"view", name}}, since == 0 ? 0 : static_cast<double>(now - since) / 1000);
-    page.gauge(kLagEvents, {{"view", name}}, static_cast<double>(end - std::min(end, position)));
+    page.gauge(kLagEvents, {{"view", name}},
+               static_cast<double>(end.total() - std::min(end.total(), position)));
     page.gauge(kMemory, {{"view", name}}, static_cast<double>(serving ? serving->bytes() : 0));
     collect_copies(page, *part);
   }

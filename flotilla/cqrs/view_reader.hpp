@@ -1,9 +1,9 @@
 // Reading views: one key, or all rows a page at a time.
 //
 // For: the application API and the gateway's action; both ask and answer in the same words (view_answer.hpp).
-// A hot key is answered from memory, without a turn of the loop; others from the store. With `read_after` it
-// waits until the view has come so far. Ownership: borrows the runner. Threads: any loop's. Limits: below;
-// kMaxWaiting of view.hpp.
+// A hot key is answered from memory, without a turn of the loop; others from the store, and so is everything
+// where another process runs the view. With `read_after` it waits until the view has come so far. Ownership:
+// borrows the runner. Threads: any loop's. Limits: below; kMaxWaiting of view.hpp.
 #pragma once
 
 #include <cstdint>
@@ -27,17 +27,18 @@ inline constexpr Duration kMaxWait = std::chrono::seconds(10);
 
 struct ViewAsk {
   std::string view;
-  std::optional<std::string> key;               // nothing: all rows
-  std::optional<journal::Position> read_after;  // answer what is at least so new
-  Duration wait = kDefaultWait;                 // ... and wait so long for it
-  bool stale_ok = false;                        // ... or give what there is
-  std::optional<std::size_t> limit;             // rows; of one key: nothing is as many as fit
-  std::optional<journal::RowName> after;        // the last row of the page before
+  std::optional<std::string> key;  // nothing: all rows
+  // Answer what is at least so new: a publication's position, or how far a view had come. Of kMaxShards.
+  std::optional<journal::ReadToken> read_after;
+  Duration wait = kDefaultWait;           // ... and wait so long for it
+  bool stale_ok = false;                  // ... or give what there is
+  std::optional<std::size_t> limit;       // rows; of one key: nothing is as many as fit
+  std::optional<journal::RowName> after;  // the last row of the page before
 };
 
 struct ViewAnswer {
-  AnswerBody body;             // JSON; null: there is nothing under the key
-  std::uint64_t position = 0;  // at least so new
+  AnswerBody body;              // JSON; null: there is nothing under the key
+  journal::ReadToken position;  // at least so new
   std::int64_t behind_since_ms = 0;
   bool stale = false;  // it is not what `read_after` asked for
   // Of one key whose rows did not all fit.
@@ -53,9 +54,21 @@ class ViewReader {
   [[nodiscard]] net::Task<Asked<ViewAnswer>> read(ViewAsk ask);
 
  private:
-  [[nodiscard]] net::Task<Asked<bool>> await_position(View& view, const ViewAsk& ask);
+  [[nodiscard]] net::Task<Asked<bool>> await_positions(View& view, const ViewAsk& ask);
+  [[nodiscard]] net::Task<Asked<bool>> await_position(View& view, journal::Position wanted,
+                                                      const ViewAsk& ask, Instant deadline);
   [[nodiscard]] net::Task<Asked<ViewAnswer>> read_key(View& view, const ViewAsk& ask);
   [[nodiscard]] net::Task<Asked<ViewAnswer>> read_page(View& view, const ViewAsk& ask);
+  // What is read, and how new it is at least; it is looked up before, where it is followed.
+  struct Source {
+    ServingPtr serving;
+    bool here = true;  // this process runs the view
+    ViewAnswer answer;
+  };
+  [[nodiscard]] net::Task<Asked<Source>> source(View& view);
+  // Rows that belong together with the answer's position. Nothing: the version has gone meanwhile.
+  [[nodiscard]] net::Task<Asked<std::optional<journal::RowPage>>> rows(View& view, Source& source,
+                                                                       journal::RowQuery query);
 
   const ViewRunner& runner_;
 };

@@ -40,9 +40,10 @@ inline std::vector<ViewDefinitionPtr> views(const std::string& yaml) {
 }
 
 struct Rig {
-  Rig()
+  explicit Rig(std::uint32_t shards = 1)
       : journal({{journal::RecordClass::topic, journal::kEventRecord, 1, "event"},
-                 {journal::RecordClass::saga, 1, 1, "accepted"}}) {}
+                 {journal::RecordClass::saga, 1, 1, "accepted"}},
+                shards) {}
 
   // Runs `body`, a coroutine over this loop, to its end.
   template <class Body>
@@ -77,13 +78,15 @@ struct Rig {
   }
 
   // The Position that whoever publishes is given.
-  journal::Position publish(const std::string& topic, const std::string& data) {
+  journal::Position publish(const std::string& topic, const std::string& data, std::uint32_t shard = 0) {
     journal::Batch batch;
-    batch.epoch = journal.epoch();
+    batch.shard = shard;
+    batch.epoch = journal.epoch(shard);
     batch.time = journal::UtcMillis(++time);
-    const auto known = streams.find(topic);
+    const std::string place = journal::topic_key(topic, shard, journal.shards());
+    const auto known = streams.find(place);
     const auto stream = journal::topic_stream(
-        batch, topic, 1, known == streams.end() ? std::nullopt : std::optional(known->second));
+        batch, topic, journal.shards(), known == streams.end() ? std::nullopt : std::optional(known->second));
     journal::NewRecord record{.type = journal::kEventRecord, .category = topic};
     record.body = encode(journal::Event{
         .attributes = {{"id", std::to_string(time)}, {"source", "/test"}, {"type", topic}}, .data = data});
@@ -97,7 +100,7 @@ struct Rig {
       }
       position = done->position;
       if (!done->created.empty()) {
-        streams.emplace(topic, done->created.front());
+        streams.emplace(place, done->created.front());
       }
     });
     return position;
@@ -112,7 +115,14 @@ struct Rig {
   // Waits until the view has seen all there is.
   [[nodiscard]] net::Task<http::Response> fresh(std::string target) {
     co_return co_await get(target + (target.contains('?') ? "&" : "?") + "wait=10s",
-                           {{"Read-After", journal.position().text()}});
+                           {{"Read-After", end().text()}});
+  }
+  [[nodiscard]] journal::ReadToken end() const {
+    journal::ReadToken token(journal.shards());
+    for (std::uint32_t shard = 0; shard < token.shards(); ++shard) {
+      token.move_to(journal.position(shard));
+    }
+    return token;
   }
   [[nodiscard]] net::Task<http::Response> operate(std::string method, std::string target,
                                                   std::string body = {}) {

@@ -13,9 +13,6 @@
 namespace flotilla::cqrs {
 namespace {
 
-// How often gauges are looked at.
-constexpr Duration kNote = std::chrono::milliseconds(500);
-
 std::unexpected<Refusal> unknown(std::string_view name) {
   return refuse(Reason::not_found, fmt::format("the file names no view '{}'", name.substr(0, kMaxViewName)));
 }
@@ -36,7 +33,7 @@ void ViewRunner::add(const ViewDefinitionPtr& definition) {
   net::Loop* const loop = loops_[std::hash<std::string>{}(definition->name) % loops_.size()];
   auto part = std::make_shared<Part>();
   part->definition = definition;
-  part->view = std::make_shared<View>(definition->name);
+  part->view = std::make_shared<View>(definition->name, home_shard(definition->name, journal_.shards()));
   part->loop = loop;
   // Named again after it had gone: the one before may still be ending.
   const auto before = std::ranges::find_if(
@@ -53,7 +50,7 @@ void ViewRunner::add(const ViewDefinitionPtr& definition) {
   run_on(*loop, [this, &part, &definition] {
     if (part->tasks == nullptr) {
       part->tasks = std::make_unique<net::Scope>();
-      part->tasks->spawn(note_forever(part.get()));
+      part->tasks->spawn(tend(part.get()));
     }
     change(part, definition);
   });
@@ -93,7 +90,7 @@ void ViewRunner::replace(const std::vector<ViewDefinitionPtr>& views) {
 }
 
 void ViewRunner::change(const PartPtr& part, ViewDefinitionPtr next) {
-  part->next = std::move(next);
+  part->wanted = std::move(next);
   if (!std::exchange(part->changing, true)) {
     part->tasks->spawn(change_over(part.get()));
   }
@@ -105,29 +102,62 @@ net::Task<> ViewRunner::change_over(Part* part) {
     co_await part->shell->drain(kNever);
     part->shell.reset();
   }
+  part->follower.reset();
   part->changing = false;
-  if (part->next) {
-    part->shell = std::make_unique<ViewShell>(std::exchange(part->next, nullptr), journal_, part->view,
-                                              part->counters, part->copy_counters, redis_, *part->loop);
-    part->shell->start();
+  if (part->wanted) {
+    begin(*part);
     note(*part);
   }
 }
 
-net::Task<> ViewRunner::note_forever(Part* part) {
-  for (;;) {
-    note(*part);
-    co_await net::sleep_for(*part->loop, kNote);
+void ViewRunner::begin(Part& part) {
+  if (const auto lease = journal_.ownership().lease(part.view->home())) {
+    part.epoch = lease->epoch;
+    part.shell = std::make_unique<ViewShell>(
+        part.wanted, journal_, part.view, part.counters, part.copy_counters, redis_, *part.loop,
+        ViewShell::Seat{.shard = part.view->home(), .epoch = lease->epoch});
+    part.shell->start();
+  } else {
+    part.follower = std::make_unique<ViewFollower>(part.view->name(), journal_, part.view, *part.loop);
+    part.follower->start();
   }
+}
+
+// Looks whether it is to run here, or elsewhere.
+net::Task<> ViewRunner::tend(Part* part) {
+  for (;;) {
+    const auto lease = journal_.ownership().lease(part->view->home());
+    const bool stays = part->shell ? lease && lease->epoch == part->epoch : !lease;
+    if (part->wanted && !part->changing && !part->draining && !stays) {
+      change(part->shared_from_this(), part->wanted);
+    }
+    note(*part);
+    co_await net::sleep_for(*part->loop, kLook);
+  }
+}
+
+bool ViewRunner::has_lease(const View& view) const {
+  return is_alone() || journal_.ownership().lease(view.home()).has_value();
+}
+
+bool ViewRunner::runs(const View& view) const {
+  if (is_alone()) {
+    return true;
+  }
+  const ServingPtr serving = view.serving();
+  const auto lease = journal_.ownership().lease(view.home());
+  return serving != nullptr && lease && serving->epoch() == lease->epoch;
 }
 
 void ViewRunner::note(Part& part) {
-  const ViewReport now = part.shell ? part.shell->report() : ViewReport{};
+  const ViewReport now = part.shell      ? part.shell->report()
+                         : part.follower ? part.follower->report()
+                                         : ViewReport{};
   const bool failed = (part.shell && !part.shell->failure().empty()) ||
                       (now.live && !now.live->failure.empty()) ||
                       (now.building && !now.building->failure.empty());
   part.rows = now.live ? now.live->checkpoint.rows : 0;
-  part.built = now.building ? std::max<std::uint64_t>(now.building->position, 1) : 0;
+  part.built = now.building ? std::max<std::uint64_t>(now.building->position.total(), 1) : 0;
   part.failed = failed;
   part.copies = part.shell ? part.shell->copies() : CopyState::none;
   part.copies_pending = part.shell ? part.shell->copies_pending() : 0;
@@ -144,6 +174,7 @@ void ViewRunner::drain(Duration grace, std::function<void()> done) {
   for (const PartPtr& part : all) {
     part->loop->post([part, grace, left, finish] {
       const auto drained = [](Part* of, Duration patience, auto last, auto call) -> net::Task<> {
+        of->draining = true;
         if (of->shell) {
           co_await of->shell->drain(saturating_add(of->loop->now(), patience));
         }
@@ -170,6 +201,7 @@ void ViewRunner::stop() {
     run_on(*part->loop, [&part] {
       part->tasks.reset();
       part->shell.reset();
+      part->follower.reset();
     });
   }
   closed_ = true;
@@ -224,16 +256,27 @@ net::Task<ViewStatus> ViewRunner::status(PartPtr part) {
       out.failure = part->shell->failure();
       out.copies = part->shell->copies();
       out.copies_pending = part->shell->copies_pending();
+    } else if (part->follower) {
+      out.report = part->follower->report();
     }
     done(std::move(out));
   });
   out = co_await reply;
-  out.journal = journal_.position().number();
+  out.here = journal_.ownership().lease(part->view->home()).has_value();
+  out.journal = end();
   if (const ServingPtr serving = part->view->serving()) {
     out.behind_since_ms = serving->behind_since_ms();
     out.memory = serving->bytes();
   }
   co_return out;
+}
+
+journal::ReadToken ViewRunner::end() const {
+  journal::ReadToken token(journal_.shards());
+  for (std::uint32_t shard = 0; shard < token.shards(); ++shard) {
+    token.move_to(journal_.position(shard));
+  }
+  return token;
 }
 
 net::Task<std::vector<ViewStatus>> ViewRunner::list() {
@@ -256,6 +299,13 @@ net::Task<Asked<ViewStatus>> ViewRunner::rebuild(std::string name, std::string w
   const PartPtr part = part_of(name);
   if (part == nullptr) {
     co_return unknown(name);
+  }
+  if (!journal_.ownership().lease(part->view->home())) {
+    const auto owner = journal_.ownership().owner_address(part->view->home());
+    co_return refuse(Reason::store_unavailable,
+                     fmt::format("another process runs view {}: ask that one{}", name,
+                                 owner ? fmt::format(", whose application API is {}", *owner) : ""),
+                     std::chrono::seconds(1));
   }
   // Answers when whatever holds it goes before it was called.
   class Answering {

@@ -2,11 +2,13 @@
 // them.
 //
 // For: `app`, which opens it when the file names views, and lends it the workers. A view runs on one worker,
-// which its name chooses. A view that the file does not name any more stops; its rows and how far it had come
-// stay, so that it goes on from there when it is named again. Ownership: owns the shells; the journal
-// outlives it, the workers' loops outlive stop(). Threads: start(), replace(), drain(), stop() and the
-// destructor on the control thread; what is asked on any loop; find() and collect() on any thread. Limits:
-// those of the file.
+// which its name chooses. In a journal that several processes share its name chooses a shard, too: the view
+// runs in the process that has that shard's lease, and the others follow it (view_follower.hpp). Who has it
+// is looked at every kLook, and the journal refuses what a loser still writes. A view that the file does not
+// name any more stops; its rows and how far it had come stay, so that it goes on from there when it is named
+// again. Ownership: owns the shells; the journal outlives it, the workers' loops outlive stop(). Threads:
+// start(), replace(), drain(), stop() and the destructor on the control thread; what is asked on any loop;
+// find() and collect() on any thread. Limits: those of the file.
 #pragma once
 
 #include <functional>
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "flotilla/cqrs/refusal.hpp"
+#include "flotilla/cqrs/view_follower.hpp"
 #include "flotilla/cqrs/view_shell.hpp"
 #include "flotilla/telemetry/core/metrics_page.hpp"
 
@@ -27,7 +30,8 @@ namespace flotilla::cqrs {
 struct ViewStatus {
   ViewDefinitionPtr definition;
   ViewReport report;
-  std::uint64_t journal = 0;         // how far the journal has come
+  bool here = true;                  // this process runs it
+  journal::ReadToken journal;        // how far the journal has come
   std::int64_t behind_since_ms = 0;  // 0: it is not behind
   std::string failure;               // why it has stopped altogether
   std::size_t memory = 0;            // bytes of answers
@@ -37,6 +41,8 @@ struct ViewStatus {
 
 class ViewRunner {
  public:
+  static constexpr Duration kLook = std::chrono::milliseconds(250);
+
   // `redis`: where views that have `cache` keep copies.
   explicit ViewRunner(journal::Journal& journal, std::optional<RedisAddress> redis = {})
       : journal_(journal), redis_(std::move(redis)) {}
@@ -56,6 +62,14 @@ class ViewRunner {
 
   // Null if the file names no such view.
   [[nodiscard]] ViewPtr find(std::string_view name) const;
+
+  // Whether no other process has the journal open.
+  [[nodiscard]] bool is_alone() const noexcept { return journal_.shards() == 1; }
+  // Whether this process runs the view that is served now. While somebody holds a Use, or on a loop that
+  // still runs.
+  [[nodiscard]] bool runs(const View& view) const;
+  // Whether it runs it, or is about to.
+  [[nodiscard]] bool has_lease(const View& view) const;
 
   // The journal for a reader on any loop, as long as it lives; stop() waits for those that there are. False
   // once it stops.
@@ -83,17 +97,20 @@ class ViewRunner {
 
  private:
   // A view on its loop. Shared with what is posted there.
-  struct Part {
+  struct Part : std::enable_shared_from_this<Part> {
     ViewDefinitionPtr definition;  // guarded by the runner's mutex
     ViewPtr view;
     net::Loop* loop = nullptr;
     ViewCounters counters;
     CopyCounters copy_counters;
     // The loop's thread alone.
-    std::unique_ptr<ViewShell> shell;
+    std::unique_ptr<ViewShell> shell;        // while it runs here
+    std::uint64_t epoch = 0;                 // of its lease
+    std::unique_ptr<ViewFollower> follower;  // while it runs elsewhere
     std::unique_ptr<net::Scope> tasks;
-    ViewDefinitionPtr next;  // what the shell is to be replaced by; null: by none
+    ViewDefinitionPtr wanted;  // null: it is named no more
     bool changing = false;
+    bool draining = false;
     // For metrics, written on its loop.
     std::atomic<std::uint64_t> rows{0};
     std::atomic<std::uint64_t> built{0};  // position of the version that is being built; 0: none is
@@ -107,8 +124,10 @@ class ViewRunner {
   // Ends the shell and begins one of `next`, if there is one. On the part's loop.
   void change(const PartPtr& part, ViewDefinitionPtr next);
   [[nodiscard]] net::Task<> change_over(Part* part);
-  [[nodiscard]] net::Task<> note_forever(Part* part);
+  void begin(Part& part);
+  [[nodiscard]] net::Task<> tend(Part* part);
   static void note(Part& part);
+  [[nodiscard]] journal::ReadToken end() const;
   [[nodiscard]] PartPtr part_of(std::string_view name) const;
   [[nodiscard]] std::vector<PartPtr> parts() const;
   [[nodiscard]] net::Task<ViewStatus> status(PartPtr part);

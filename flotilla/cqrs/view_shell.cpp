@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/log.hpp"
+#include "flotilla/cqrs/refusal.hpp"
 #include "flotilla/net/clock.hpp"
 
 namespace flotilla::cqrs {
@@ -14,8 +15,6 @@ namespace {
 using journal::RecordClass;
 
 constexpr Duration kReloadPause = std::chrono::seconds(1);
-// How long one wait for new events lasts at most; then it is told how far the journal has come.
-constexpr Duration kFetchWait = std::chrono::seconds(5);
 // Between attempts to append what the store did not take, and surely has not kept.
 constexpr Duration kAppendAgain = std::chrono::milliseconds(500);
 // Between two steps of deleting rows: nobody waits for that.
@@ -27,8 +26,6 @@ bool surely_not_kept(const journal::AppendError& error) {
   return std::holds_alternative<journal::Overloaded>(error) ||
          (store != nullptr && store->effect == Effect::none);
 }
-
-bool passes(const Error& error) { return error.code == Errc::unavailable || error.code == Errc::limit; }
 
 // No topic has such a name, so the record holds nothing back from being forgotten.
 std::string record_category(const std::string& view) { return record_cursor(view); }
@@ -43,13 +40,14 @@ struct ViewShell::Asking {
 
 ViewShell::ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, ViewPtr view,
                      ViewCounters& counters, CopyCounters& copy_counters,
-                     const std::optional<RedisAddress>& redis, net::Loop& loop)
+                     const std::optional<RedisAddress>& redis, net::Loop& loop, Seat seat)
     : definition_(std::move(definition)),
       journal_(journal),
       view_(std::move(view)),
       counters_(counters),
       loop_(loop),
-      engine_(std::make_unique<ViewEngine>(definition_, ProjectionLimits{}, counters_)),
+      seat_(seat),
+      engine_(std::make_unique<ViewEngine>(definition_, ProjectionLimits{}, counters_, journal_.shards())),
       door_(std::make_shared<Door>()) {
   if (redis && definition_->cache > Duration::zero()) {
     copier_ = std::make_unique<ViewCopier>(definition_->name, definition_->cache, *redis, journal_, view_,
@@ -127,7 +125,7 @@ net::Task<Result<input::Load>> ViewShell::saved() {
       co_return std::unexpected(std::move(cursor.error()));
     }
     if (*cursor) {
-      const auto checkpoint = decode_checkpoint((*cursor)->position.number(), (*cursor)->state);
+      const auto checkpoint = decode_checkpoint((*cursor)->position, (*cursor)->state, journal_.shards());
       if (!checkpoint) {
         co_return std::unexpected(checkpoint.error());
       }
@@ -154,6 +152,9 @@ net::Task<> ViewShell::load(Duration pause) {
     }
     if (kept) {
       begin_engine();
+      for (const auto& [generation, checkpoint] : kept->checkpoints) {
+        saved_.emplace(generation, checkpoint.position);
+      }
       feed(std::move(*kept));
       co_return;
     }
@@ -172,102 +173,14 @@ void ViewShell::begin_engine() {
   ++life_;
   begins_ = true;
   readings_.clear();
+  saved_.clear();
   view_->say({});
-  engine_ = std::make_unique<ViewEngine>(definition_, ProjectionLimits{}, counters_);
+  engine_ = std::make_unique<ViewEngine>(definition_, ProjectionLimits{}, counters_, journal_.shards());
 }
 
 void ViewShell::carry_out(effect::Fetch& fetch) {
   readings_[fetch.generation].fetch = fetch.fetch;
   tasks_.spawn(this->fetch(std::move(fetch)));
-}
-
-net::Task<> ViewShell::fetch(effect::Fetch fetch) {
-  const std::uint64_t life = life_;
-  const auto wanted = [&] { return !is_over(life) && readings_[fetch.generation].fetch == fetch.fetch; };
-  for (bool told = false; wanted();) {
-    const bool asked = std::exchange(readings_[fetch.generation].asked, false);
-    auto page = co_await read_topics(fetch);
-    if (!wanted()) {
-      co_return;
-    }
-    if (page) {
-      Reading& reading = readings_[fetch.generation];
-      if (page->events.empty() && page->at_end && reading.told_end && !asked) {
-        co_await wait_for_more(fetch, page->read_to);
-        continue;
-      }
-      reading.told_end = page->at_end;
-      feed(input::Arrived{.generation = fetch.generation,
-                          .fetch = fetch.fetch,
-                          .events = std::move(page->events),
-                          .read_to = page->read_to,
-                          .at_end = page->at_end});
-      co_return;
-    }
-    if (!passes(page.error())) {
-      fail_for_good(std::move(page.error().message));
-      co_return;
-    }
-    if (!std::exchange(told, true)) {
-      log::error("view {}: its topics cannot be read yet: {}", definition_->name, page.error().message);
-    }
-    co_await net::sleep_for(loop_, kReloadPause);
-  }
-}
-
-net::Task<Result<TopicPage>> ViewShell::read_topics(const effect::Fetch& fetch) {
-  std::vector<TopicPage> pages;
-  for (const std::string& topic : fetch.topics) {
-    auto page = co_await journal_.read(journal::CategoryQuery{.record_class = RecordClass::topic,
-                                                              .category = topic,
-                                                              .after = journal::Position(fetch.after),
-                                                              .limits = {.records = fetch.events}});
-    if (!page) {
-      co_return std::unexpected(std::move(page.error()));
-    }
-    TopicPage read{.events = {}, .read_to = page->next.number(), .at_end = page->at_end};
-    for (const journal::RecordPtr& stored : page->records) {
-      auto event = journal::decode_event(stored->record.body);
-      if (!event) {
-        co_return fail(event.error().code,
-                       fmt::format("the record at position {} of topic {} cannot be read: {}",
-                                   stored->position.text(), topic, event.error().message));
-      }
-      read.events.push_back({.position = stored->position.number(),
-                             .recorded_ms = stored->record.time.value(),
-                             .event = std::make_shared<const journal::Event>(std::move(*event))});
-    }
-    pages.push_back(std::move(read));
-  }
-  co_return merge(std::move(pages), fetch.events);
-}
-
-net::Task<> ViewShell::wait_for_more(const effect::Fetch& fetch, std::uint64_t after) {
-  Bell bell;
-  readings_[fetch.generation].bell = &bell;
-  const auto leave = [this, generation = fetch.generation](Bell* of) {
-    const auto found = readings_.find(generation);
-    if (found != readings_.end() && found->second.bell == of) {
-      found->second.bell = nullptr;
-    }
-  };
-  const std::unique_ptr<Bell, decltype(leave)> leaving(&bell, leave);
-  const Instant deadline = saturating_add(loop_.now(), kFetchWait);
-  net::Scope waits;
-  for (const std::string& topic : fetch.topics) {
-    waits.spawn(ring_when_more(topic, after, deadline, bell));
-  }
-  if (!bell.rung && !co_await bell.event.wait(deadline)) {
-    readings_[fetch.generation].asked = true;
-  }
-}
-
-net::Task<> ViewShell::ring_when_more(std::string topic, std::uint64_t after, Instant deadline, Bell& bell) {
-  const auto more =
-      co_await journal_.wait(RecordClass::topic, std::move(topic), journal::Position(after), deadline);
-  if (more && *more) {
-    bell.ring();
-  }  // else the deadline, or too many wait: then it is looked at when the time has passed
 }
 
 void ViewShell::look_again() {
@@ -306,7 +219,8 @@ net::Task<> ViewShell::load_rows(effect::LoadRows load) {
 
 journal::Batch ViewShell::batch() const {
   journal::Batch made;
-  made.epoch = journal_.epoch();
+  made.shard = seat_.shard;
+  made.epoch = seat_.epoch;
   made.time = journal::UtcMillis(net::wall_now().ns_since_epoch / 1'000'000);
   return made;
 }
@@ -317,13 +231,23 @@ void ViewShell::carry_out(effect::Save& save) {
   for (auto& [name, value] : save.rows) {
     made.rows.push_back({.table = table, .name = std::move(name), .value = std::move(value)});
   }
-  for (const std::string& topic : save.topics) {
-    made.cursors.push_back({.name = checkpoint_cursor(definition_->name, save.generation, topic),
-                            .record_class = RecordClass::topic,
-                            .category = topic,
-                            .position = journal::Position(save.checkpoint.position),
-                            .state = encode(save.checkpoint)});
+  // The first has all of it; the others hold back the forgetting of what is not folded.
+  journal::ReadToken& saved =
+      saved_.try_emplace(save.generation, journal::ReadToken(journal_.shards())).first->second;
+  for (std::uint32_t shard = 0; shard < journal_.shards(); ++shard) {
+    const journal::Position position = save.checkpoint.position.at(shard);
+    if (shard > 0 && position == saved.at(shard)) {
+      continue;
+    }
+    for (const std::string& topic : save.topics) {
+      made.cursors.push_back({.name = checkpoint_cursor(definition_->name, save.generation, topic, shard),
+                              .record_class = RecordClass::topic,
+                              .category = topic,
+                              .position = position,
+                              .state = shard == 0 ? encode(save.checkpoint) : std::string()});
+    }
   }
+  saved = save.checkpoint.position;  // where it fails, everything is read anew
   tasks_.spawn(append(std::move(made), input::Saved{save.generation}, input::SaveFailed{save.generation}));
 }
 
@@ -336,17 +260,22 @@ void ViewShell::carry_out(effect::SaveRecord& save) {
                           .position = {},
                           .state = encode(save.record)});
   if (save.fresh) {
+    const std::string nothing = encode(Checkpoint{.position = journal::ReadToken(journal_.shards())});
     for (const std::string& topic : save.fresh->texts.from) {
-      made.cursors.push_back({.name = checkpoint_cursor(name, save.fresh->generation, topic),
-                              .record_class = RecordClass::topic,
-                              .category = topic,
-                              .position = {},
-                              .state = encode(Checkpoint{})});
+      for (std::uint32_t shard = 0; shard < journal_.shards(); ++shard) {
+        made.cursors.push_back({.name = checkpoint_cursor(name, save.fresh->generation, topic, shard),
+                                .record_class = RecordClass::topic,
+                                .category = topic,
+                                .position = journal::Position(0, shard),
+                                .state = shard == 0 ? nothing : std::string()});
+      }
     }
   }
   for (const ViewVersion& retired : save.retired) {
     for (const std::string& topic : retired.texts.from) {
-      made.removed_cursors.push_back(checkpoint_cursor(name, retired.generation, topic));
+      for (std::uint32_t shard = 0; shard < journal_.shards(); ++shard) {
+        made.removed_cursors.push_back(checkpoint_cursor(name, retired.generation, topic, shard));
+      }
     }
   }
   if (save.fresh) {
@@ -372,7 +301,12 @@ net::Task<> ViewShell::append(journal::Batch batch, ViewInput saved, ViewInput f
       co_return;
     }
     if (std::holds_alternative<journal::StaleEpoch>(done.error())) {
-      fail_for_good(describe(done.error()));
+      if (journal_.shards() > 1) {  // another process goes on; the runner lets go of this
+        log::info("view {}: another process runs it", definition_->name);
+        stopped_ = true;
+      } else {
+        fail_for_good(describe(done.error()));
+      }
       finish(failed);
       co_return;
     }
@@ -415,11 +349,12 @@ void ViewShell::carry_out(const effect::Serve& serve) {
   const ServingPtr before = view_->serving();
   if (before == nullptr || before->generation() != serve.generation) {
     log::info("view {}: version {} is read from now on, at position {}", definition_->name, serve.generation,
-              serve.position);
+              serve.position.text());
     view_->say({});
   }
   const bool begins = std::exchange(begins_, false);
-  view_->publish(serve, now.live->version, begins);
+  view_->publish(serve, now.live->version, {.begins = begins, .epoch = seat_.epoch});
+  view_->looked(loop_.now());  // whoever waited for a follower
   if (copier_) {
     copier_->served(serve, begins);
   }

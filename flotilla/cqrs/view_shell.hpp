@@ -26,9 +26,16 @@ namespace flotilla::cqrs {
 
 class ViewShell {
  public:
+  // The view's home shard, and the lease under which everything is written.
+  struct Seat {
+    std::uint32_t shard = 0;
+    std::uint64_t epoch = 0;
+  };
+
   // `redis`: where copies go, if the view has any.
   ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, ViewPtr view, ViewCounters& counters,
-            CopyCounters& copy_counters, const std::optional<RedisAddress>& redis, net::Loop& loop);
+            CopyCounters& copy_counters, const std::optional<RedisAddress>& redis, net::Loop& loop,
+            Seat seat);
   ViewShell(const ViewShell&) = delete;
   ViewShell& operator=(const ViewShell&) = delete;
   ~ViewShell();
@@ -84,10 +91,15 @@ class ViewShell {
   [[nodiscard]] net::Task<> load(Duration pause);
   [[nodiscard]] net::Task<Result<input::Load>> saved();
   [[nodiscard]] net::Task<> fetch(effect::Fetch fetch);
-  [[nodiscard]] net::Task<Result<TopicPage>> read_topics(const effect::Fetch& fetch);
+  // view_shell_reading.cpp
+  // Of all shards, behind `after`.
+  [[nodiscard]] net::Task<Result<ShardPages>> read_shards(const effect::Fetch& fetch,
+                                                          journal::ReadToken after);
+  [[nodiscard]] net::Task<Result<TopicPage>> read_topics(const std::vector<std::string>& topics,
+                                                         journal::Position after, std::size_t most);
   // Until there may be more, somebody wants it, or some seconds have passed: then it is looked at, too.
-  [[nodiscard]] net::Task<> wait_for_more(const effect::Fetch& fetch, std::uint64_t after);
-  [[nodiscard]] net::Task<> ring_when_more(std::string topic, std::uint64_t after, Instant deadline,
+  [[nodiscard]] net::Task<> wait_for_more(const effect::Fetch& fetch, journal::ReadToken after);
+  [[nodiscard]] net::Task<> ring_when_more(std::string topic, journal::Position after, Instant deadline,
                                            Bell& bell);
   void look_again();
   [[nodiscard]] net::Task<> load_rows(effect::LoadRows load);
@@ -101,6 +113,7 @@ class ViewShell {
   const ViewPtr view_;
   ViewCounters& counters_;
   net::Loop& loop_;
+  const Seat seat_;
   std::unique_ptr<ViewEngine> engine_;
   std::deque<ViewInput> inputs_;  // while feed() is at work
   bool feeding_ = false;
@@ -110,8 +123,9 @@ class ViewShell {
   std::uint64_t life_ = 0;  // goes up with each engine
   bool begins_ = true;      // it has told nobody of a position yet
   std::map<Generation, Reading> readings_;
-  std::size_t saving_ = 0;  // appends under way
-  net::Event idle_;         // one of them went down
+  std::map<Generation, journal::ReadToken> saved_;  // how far each version's cursors say it has come
+  std::size_t saving_ = 0;                          // appends under way
+  net::Event idle_;                                 // one of them went down
   Waiter next_waiter_ = 1;
   std::map<Waiter, Asking*> asking_;
   // Between readers that want more and this loop.

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "flotilla/journal/moment.hpp"
 #include "flotilla/journal/subscription.hpp"
 #include "flotilla/journal/test_stores.hpp"
 #include "flotilla/journal/test_support.hpp"
@@ -539,6 +540,17 @@ TEST_P(JournalContract, ReadersFarBehindReadEverythingInOrder) {
     }
   }
   EXPECT_EQ(expected, total);
+}
+
+TEST_P(JournalContract, PositionsAreThoseOfAllShards) {
+  const StreamId stream = create(journal_, RecordClass::topic, {"0", "1"}, "t");
+  on_loop([&](net::Loop&) -> net::Task<> {
+    const auto ends = co_await positions(journal_);
+    EXPECT_TRUE(ends.has_value());
+    EXPECT_EQ(ends->shards(), journal_.shards());
+    EXPECT_EQ(ends->total(), 2U);
+    EXPECT_EQ(ends->at(shard_of(stream, journal_.shards())).number(), 2U);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, JournalContract,

@@ -225,6 +225,18 @@ void PostgresJournal::do_snapshot(StreamId stream, std::uint64_t fold,
 void PostgresJournal::do_cursor(std::string name, Done<Result<std::optional<Cursor>>> done) {
   ask_reader(std::move(done), [name = std::move(name)](pg::Reader& reader) { return reader.cursor(name); });
 }
+// Those of others are news; of ours the lanes tell, with the records.
+void PostgresJournal::positions(Done<Result<ReadToken>> done) {
+  ask_reader(std::move(done), [this](pg::Reader& reader) {
+    auto ends = reader.positions();
+    for (std::uint32_t shard = 0; ends && shard < pg::kShards; ++shard) {
+      if (!leases_.is_held(shard)) {
+        moved_on(ends->at(shard));
+      }
+    }
+    return ends;
+  });
+}
 void PostgresJournal::do_rows(RowQuery query, Done<Result<RowPage>> done) {
   ask_reader(std::move(done), [query = std::move(query)](pg::Reader& reader) { return reader.rows(query); });
 }

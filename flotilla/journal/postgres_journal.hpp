@@ -22,6 +22,7 @@
 
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/journal/lease_table.hpp"
+#include "flotilla/journal/moment.hpp"
 #include "flotilla/journal/postgres.hpp"
 #include "flotilla/journal/postgres_batch.hpp"
 #include "flotilla/journal/postgres_lane.hpp"
@@ -47,7 +48,7 @@ struct PostgresOptions {
   std::function<UtcMillis()> now;
 };
 
-class PostgresJournal final : public Journal {
+class PostgresJournal final : public Journal, public Moments {
  public:
   // Brings the database to the newest schema and takes what shards it may. Errors: invalid (the address),
   // unsupported (newer schema, no libpq), unavailable.
@@ -62,6 +63,7 @@ class PostgresJournal final : public Journal {
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
   void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
   [[nodiscard]] bool keeps_rows() const noexcept override { return true; }
+  void positions(Done<Result<ReadToken>> done) override;
   [[nodiscard]] std::uint32_t shards() const noexcept override { return pg::kShards; }
   [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
   [[nodiscard]] Health health() const override;

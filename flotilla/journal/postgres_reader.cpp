@@ -218,6 +218,18 @@ Result<std::optional<Cursor>> Reader::cursor(const std::string& name) {
                 std::string(rows->bytes(0, 4))};
 }
 
+Result<ReadToken> Reader::positions() {
+  const auto rows = ask("SELECT shard, position FROM flotilla.shards", {});
+  if (!rows) {
+    return std::unexpected(rows.error());
+  }
+  ReadToken ends(kShards);
+  for (int row = 0; row < rows->count(); ++row) {
+    ends.move_to(Position(rows->unsigned_number(row, 1), static_cast<std::uint32_t>(rows->number(row, 0))));
+  }
+  return ends;
+}
+
 Result<std::int64_t> Reader::change(const std::string& sql, const Arguments& arguments) {
   const auto rows = ask(sql, arguments);
   if (!rows) {

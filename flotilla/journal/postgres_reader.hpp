@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "flotilla/journal/core/read_token.hpp"
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/journal/postgres.hpp"
 
@@ -30,6 +31,8 @@ class Reader {
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
   [[nodiscard]] Result<std::optional<Cursor>> cursor(const std::string& name);
+  // Of one moment.
+  [[nodiscard]] Result<ReadToken> positions();
   // postgres_rows.cpp
   [[nodiscard]] Result<RowPage> rows(const RowQuery& query);
   [[nodiscard]] Result<RowValues> rows(const RowsByName& query);

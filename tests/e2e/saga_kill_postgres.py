@@ -13,46 +13,16 @@ import asyncio
 import random
 import signal
 import sys
-import tempfile
-import time
 
 import saga_load
-from kit import ROOT, SLOWDOWN, AsyncClient, Failed, Flotilla, check
+import server_of_postgres as postgres
+from kit import SLOWDOWN, AsyncClient, Failed, Flotilla, check
 from saga_history import a_loser_sends_nothing, a_loser_writes_nothing
 from saga_trial import Ledger, conclude, get, say
-
-sys.path.insert(0, str(ROOT / "tests" / "postgres"))
-import server  # noqa: E402
 
 APIS, ADMINS, LEDGER = (22020, 22022), (22021, 22023), 22030
 LEASE = 10.0  # seconds
 WAYS = {"killed": 40, "killed as it starts": 10, "asked to end": 10, "stopped past its lease": 25, "database restarted": 15}
-
-
-RECONNECTED = 6000  # milliseconds after a restart of the database by which the programs commit again
-
-
-class Postgres:
-    """A server of this test's own."""
-
-    def __init__(self):
-        self.outages = []  # (from, to), in the ledger's milliseconds
-
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="flotilla-postgres-")
-        server.start(self.folder.name, durable=True)
-        self.url = server.read(self.folder.name, "url")
-        return self
-
-    def __exit__(self, *_):
-        server.stop(self.folder.name)
-        self.folder.cleanup()
-
-    def restart(self):
-        begun = time.monotonic()
-        server.restart(self.folder.name)
-        # What was answered a little before may not have been kept either.
-        self.outages.append((1000 * begun - 500, 1000 * time.monotonic() + RECONNECTED))
 
 
 # --- trouble --------------------------------------------------------------------------------------------
@@ -136,11 +106,11 @@ def main():
     arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     options = arguments.parse_args()
     print(f"saga_kill_postgres --kills {options.kills} --seed {options.seed}", flush=True)
-    if server.programs() is None:
+    if not postgres.is_there():
         print("SKIPPED: no PostgreSQL is installed (Debian: apt-get install postgresql)")
         return 77
     try:
-        with Postgres() as database, Ledger(LEDGER) as ledger:
+        with postgres.Postgres() as database, Ledger(LEDGER) as ledger:
             files = [saga_load.file(api, admin, LEDGER, database.url) for api, admin in zip(APIS, ADMINS)]
             with Flotilla(files[0], ADMINS[0]) as first, Flotilla(files[1], ADMINS[1]) as second:
                 asyncio.run(run((first, second), database, ledger, options.kills, options.seed))

@@ -4,12 +4,14 @@ import sys
 import urllib.parse
 
 from kit import Answer, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until
+from stores import journal_store
 
 ADMIN, API, GATEWAY, SERVICE = 22650, 22651, 22652, 22653
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
 workers: 2
+stores: {{ journal: "JOURNAL" }}
 services:
   shop: {{ url: "http://127.0.0.1:{SERVICE}" }}
 gateways:
@@ -38,6 +40,13 @@ views:
 """
 
 JSON = [("Content-Type", "application/json")]
+
+
+def write(flotilla, old, new):
+    flotilla.file.write_text(FILE[0].replace(old, new))
+
+
+FILE = []  # with its journal
 
 
 def publish(topic, data):
@@ -117,7 +126,7 @@ def hot_keys_come_from_memory(flotilla, _):
 
 @case
 def another_fold_takes_the_place_of_the_first_at_once(flotilla, _):
-    flotilla.file.write_text(CONFIG.replace("(. // 0) + $data.total", "(. // 0) + 1"))
+    write(flotilla, "(. // 0) + $data.total", "(. // 0) + 1")
     check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "the reload")
     seen = []
 
@@ -144,7 +153,8 @@ def a_restart_goes_on(flotilla, _):
 
 @case
 def operators_have_it_built_anew(flotilla, _):
-    before = flotilla.admin("GET", "/api/v1/views/user_orders").json()
+    before = wait_until(lambda: (lambda view: view if view["state"] == "live" and view["lag"] == 0 else None)(
+        flotilla.admin("GET", "/api/v1/views/user_orders").json()), "it has caught up")
     check_equal(flotilla.admin("POST", "/api/v1/views/user_orders/rebuild", b'{"who": "me"}').status, 200, "status")
     wait_until(lambda: flotilla.admin("GET", "/api/v1/views/user_orders").json()["version"] == before["version"] + 1,
                "the new version is read")
@@ -159,7 +169,7 @@ def operators_have_it_built_anew(flotilla, _):
 @case
 def an_event_that_cannot_be_folded_stops_a_view_and_is_named(flotilla, _):
     publish("order.created", order("eve", 1))
-    flotilla.file.write_text(CONFIG.replace("(. // 0) + $data.total", "(. // 0) + $data.total * 2"))
+    write(flotilla, "(. // 0) + $data.total", "(. // 0) + $data.total * 2")
     check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "the reload")
     wait_until(lambda: flotilla.admin("GET", "/api/v1/views/spent").json()["version"] == 3, "the new version is read")
     bad = publish("order.created", {"user_id": "eve", "order_id": 2, "total": "much"})
@@ -170,12 +180,15 @@ def an_event_that_cannot_be_folded_stops_a_view_and_is_named(flotilla, _):
     shown = flotilla.admin("GET", "/api/v1/views/spent").json()
     check_equal(shown["state"], "stopped", "the state")
     wait_until(lambda: flotilla.metric("flotilla_view_failed", view="spent") == 1, "the metric")
-    flotilla.file.write_text(CONFIG.replace("(. // 0) + $data.total", "(. // 0) + (try ($data.total + 0) catch 0)"))
+    write(flotilla, "(. // 0) + $data.total", "(. // 0) + (try ($data.total + 0) catch 0)")
     check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "the reload")
     wait_until(lambda: read("spent/eve", bad).status == 200, "a fold that takes it is read")
     check_equal(read("spent/eve").json(), 1.5, "the view")
 
 
 if __name__ == "__main__":
-    with Backend(SERVICE, "shop", lambda request: Answer(201, {})) as shop_, Flotilla(CONFIG, ADMIN) as flotilla_:
-        sys.exit(main(flotilla_, shop_))
+    with journal_store() as store_:
+        FILE.append(CONFIG.replace("JOURNAL", store_))
+        with Backend(SERVICE, "shop", lambda request: Answer(201, {})) as shop_, Flotilla(FILE[0], ADMIN) as flotilla_:
+            status = main(flotilla_, shop_)
+    sys.exit(status)

@@ -54,14 +54,14 @@ void Projection::arrived(input::Arrived in, ViewEffects& effects) {
   if (step_ != Step::fetching || in.fetch != fetch_ || halted_) {
     return;
   }
-  read_to_ = std::max(in.read_to, read_to_);
+  read_to_.advance_to(in.read_to);
   at_end_ = in.at_end;
-  std::uint64_t last = position_;
+  journal::ReadToken last = position_;
   for (ViewEvent& event : in.events) {
-    if (event.position <= last && planted_ != ViewFault::fold_twice) {
+    if (last.covers(event.position) && planted_ != ViewFault::fold_twice) {
       continue;  // it is in the rows already
     }
-    last = event.position;
+    last.move_to(event.position);
     Pending pending{.position = event.position, .recorded_ms = event.recorded_ms};
     auto values = read_values(*event.event);
     if (values) {
@@ -86,7 +86,7 @@ void Projection::work(ViewEffects& effects) {
     return;
   }
   if (pending_.empty()) {
-    position_ = std::max(position_, read_to_);
+    position_.advance_to(read_to_);
     fetch(effects);
     return;
   }
@@ -132,10 +132,11 @@ void Projection::rows(input::Rows in, ViewEffects& effects) {
     if (!row) {
       failure_ = fmt::format("the kept row {}/{} is damaged: {}; have the view built anew", loading_[i].key,
                              loading_[i].row, row.error().message);
-      failed_at_ = position_;
+      failed_at_ = pending_.front().position;
       step_ = Step::stopped;
       counters_.failures.add();
-      effects.emplace_back(effect::Failed{.generation = generation_, .position = position_, .why = failure_});
+      effects.emplace_back(
+          effect::Failed{.generation = generation_, .position = failed_at_, .why = failure_});
       return;
     }
     know(loading_[i], std::move(*row), text ? text->size() : 0);
@@ -171,7 +172,7 @@ bool Projection::fold_one(Pending& event, Round& round) {
     if (planted_ == ViewFault::skip_broken) {
       return true;
     }
-    stopping_ = fmt::format("the event at position {} cannot be folded: {}", event.position, why);
+    stopping_ = fmt::format("the event at position {} cannot be folded: {}", event.position.text(), why);
     failed_at_ = event.position;
     failed_since_ms_ = event.recorded_ms;
     return false;
@@ -213,9 +214,9 @@ bool Projection::fold_one(Pending& event, Round& round) {
 
 void Projection::fold(ViewEffects& effects) {
   Round round{.rows = {}, .checkpoint = checkpoint_};
-  std::uint64_t last = position_;
+  journal::ReadToken last = position_;
   while (!pending_.empty() && fold_one(pending_.front(), round)) {
-    last = pending_.front().position;
+    last.move_to(pending_.front().position);
     last_recorded_ms_ = pending_.front().recorded_ms;
     pending_.pop_front();
   }
@@ -246,7 +247,7 @@ std::optional<Projection::Done> Projection::saved(ViewEffects& effects) {
   }
   const Round round = *std::exchange(saving_, std::nullopt);
   checkpoint_ = round.checkpoint;
-  position_ = std::max(position_, checkpoint_.position);
+  position_.advance_to(checkpoint_.position);
   counters_.folded.add(round.folded);
   counters_.ignored.add(round.ignored);
   counters_.saves.add(round.folded + round.ignored > 0 ? 1 : 0);

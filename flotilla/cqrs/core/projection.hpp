@@ -50,7 +50,7 @@ class Projection {
   [[nodiscard]] Generation generation() const noexcept { return generation_; }
   [[nodiscard]] const Checkpoint& checkpoint() const noexcept { return checkpoint_; }
   // Every event up to here is in durable rows.
-  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+  [[nodiscard]] const journal::ReadToken& position() const noexcept { return position_; }
   [[nodiscard]] bool is_saving() const noexcept { return step_ == Step::saving; }
   // All that there was when it looked last is in it.
   [[nodiscard]] bool is_at_end() const noexcept { return at_end_ && pending_.empty() && !is_saving(); }
@@ -62,7 +62,7 @@ class Projection {
   enum class Step : std::uint8_t { fetching, loading, saving, stopped };
   // An event with what was found out about it.
   struct Pending {
-    std::uint64_t position = 0;
+    journal::Position position;
     std::int64_t recorded_ms = 0;
     EventValues values;
     std::optional<journal::RowName> place;  // nothing: it is of no concern, or broken
@@ -100,9 +100,9 @@ class Projection {
   std::uint64_t fetch_ = 0;
   std::uint64_t load_ = 0;
   std::vector<journal::RowName> loading_;
-  Checkpoint checkpoint_;       // durable
-  std::uint64_t position_ = 0;  // at or beyond it, where there was nothing to fold
-  std::uint64_t read_to_ = 0;   // behind the last of pending_
+  Checkpoint checkpoint_;        // durable
+  journal::ReadToken position_;  // at or beyond it, where there was nothing to fold
+  journal::ReadToken read_to_;   // behind the last of pending_
   bool at_end_ = false;
   std::deque<Pending> pending_;
   std::map<journal::RowName, Known> known_;
@@ -111,7 +111,7 @@ class Projection {
   std::optional<Round> saving_;
   std::string stopping_;  // why it ends once the round is saved
   std::string failure_;
-  std::uint64_t failed_at_ = 0;
+  journal::Position failed_at_;
   std::int64_t failed_since_ms_ = 0;
   std::int64_t last_recorded_ms_ = 0;
 };

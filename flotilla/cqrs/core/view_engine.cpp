@@ -8,8 +8,8 @@
 namespace flotilla::cqrs {
 
 ViewEngine::ViewEngine(ViewDefinitionPtr wanted, const ProjectionLimits& limits, ViewCounters& counters,
-                       ViewFault planted)
-    : wanted_(std::move(wanted)), limits_(limits), counters_(counters), planted_(planted) {}
+                       std::uint32_t shards, ViewFault planted)
+    : wanted_(std::move(wanted)), limits_(limits), counters_(counters), shards_(shards), planted_(planted) {}
 
 ViewEffects ViewEngine::step(ViewInput in) {
   if (!over_) {
@@ -28,7 +28,7 @@ ViewReport ViewEngine::report() const {
     if (!version) {
       return std::nullopt;
     }
-    VersionReport report{.version = *version, .checkpoint = {}, .position = 0, .failure = broken};
+    VersionReport report{.version = *version, .checkpoint = {}, .position = {}, .failure = broken};
     if (projection) {
       report.checkpoint = projection->checkpoint();
       report.position = projection->position();
@@ -55,11 +55,17 @@ void ViewEngine::on(input::Load& in) {
   start_versions();
 }
 
+// Of a version that begins there is none yet.
+Checkpoint ViewEngine::checkpoint_of(Generation generation) const {
+  const auto found = checkpoints_.find(generation);
+  return found != checkpoints_.end() ? found->second : Checkpoint{.position = journal::ReadToken(shards_)};
+}
+
 // With what stands in record_ and is durable.
 void ViewEngine::start_versions() {
   loaded_ = true;
   if (record_.live && !live_) {
-    live_ = make(*record_.live, checkpoints_[record_.live->generation]);
+    live_ = make(*record_.live, checkpoint_of(record_.live->generation));
     live_broken_ =
         live_ ? "" : "this version of Flotilla does not understand the definition it was built with";
     serve({});
@@ -68,8 +74,8 @@ void ViewEngine::start_versions() {
     }
   }
   if (record_.building && !building_) {
-    Checkpoint from = checkpoints_[record_.building->generation];
-    if (planted_ == ViewFault::build_from_live && live_ && from.position == 0) {
+    Checkpoint from = checkpoint_of(record_.building->generation);
+    if (planted_ == ViewFault::build_from_live && live_ && from.position.total() == 0) {
       from.position = live_->checkpoint().position;
     }
     building_ = make(*record_.building, from);
@@ -110,10 +116,13 @@ void ViewEngine::on(input::Arrived& in) {
 
 void ViewEngine::on(input::Rows& in) {
   if (Projection* const projection = find(in.generation)) {
-    const std::uint64_t before = projection->position();
+    const journal::ReadToken before = projection->position();
     projection->rows(std::move(in), effects_);
     if (planted_ == ViewFault::serve_before_saved && projection->is_saving() && served_) {
-      served_->position = before + 1;
+      served_->position = before;
+      for (std::uint32_t shard = 0; shard < shards_; ++shard) {
+        served_->position.move_to(journal::Position(before.at(shard).number() + 1, shard));
+      }
       effects_.emplace_back(*served_);
     }
     serve({});
@@ -217,7 +226,7 @@ bool ViewEngine::may_flip() const {
   if (!live_) {
     return true;
   }
-  return building_->position() >= live_->position() &&
+  return building_->position().covers(live_->position()) &&
          (!live_->is_saving() || planted_ == ViewFault::flip_while_saving);
 }
 
@@ -278,7 +287,7 @@ void ViewEngine::serve(std::vector<std::string> changed) {
     return;
   }
   effect::Serve now{.generation = record_.live->generation,
-                    .position = checkpoints_[record_.live->generation].position,
+                    .position = checkpoint_of(record_.live->generation).position,
                     .changed = std::move(changed),
                     .behind_since_ms = 0};
   if (live_) {

@@ -24,7 +24,7 @@ namespace flotilla::cqrs {
 struct VersionReport {
   ViewVersion version;
   Checkpoint checkpoint;
-  std::uint64_t position = 0;
+  journal::ReadToken position;
   std::string failure;  // empty: it goes on
 };
 struct ViewReport {
@@ -36,9 +36,9 @@ struct ViewReport {
 
 class ViewEngine {
  public:
-  // `counters` outlives it.
+  // In a journal of so many shards. `counters` outlives it.
   ViewEngine(ViewDefinitionPtr wanted, const ProjectionLimits& limits, ViewCounters& counters,
-             ViewFault planted = ViewFault::none);
+             std::uint32_t shards, ViewFault planted = ViewFault::none);
 
   // The first input is a Load; after a Reload there is none.
   [[nodiscard]] ViewEffects step(ViewInput in);
@@ -59,6 +59,7 @@ class ViewEngine {
   void on(const input::Rebuild& in);
 
   [[nodiscard]] Projection* find(Generation generation);
+  [[nodiscard]] Checkpoint checkpoint_of(Generation generation) const;
   void start_versions();
   [[nodiscard]] std::unique_ptr<Projection> make(const ViewVersion& version, const Checkpoint& from);
   void write(Writing what, ViewRecord record);
@@ -72,6 +73,7 @@ class ViewEngine {
   ViewDefinitionPtr wanted_;
   ProjectionLimits limits_;
   ViewCounters& counters_;
+  std::uint32_t shards_;
   ViewFault planted_;
   ViewEffects effects_;
   bool loaded_ = false;

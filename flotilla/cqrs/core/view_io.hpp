@@ -16,6 +16,7 @@
 #include "flotilla/cqrs/core/view_record.hpp"
 #include "flotilla/journal/core/event.hpp"
 #include "flotilla/journal/core/fold_row.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 
 namespace flotilla::cqrs {
 
@@ -23,8 +24,9 @@ using Waiter = std::uint64_t;  // whoever waits for a Reply
 
 // An event of one of the topics, at its position in the journal.
 struct ViewEvent {
-  std::uint64_t position = 0;
+  journal::Position position;
   std::int64_t recorded_ms = 0;
+  std::int64_t order_ms = 0;  // among those of other shards
   std::shared_ptr<const journal::Event> event;
 };
 
@@ -35,13 +37,13 @@ struct Load {
   std::optional<ViewRecord> record;
   std::map<Generation, Checkpoint> checkpoints;
 };
-// Answers Fetch. All events of the version's topics behind `after` up to `read_to`, in the order of
-// positions; none of them and `at_end`: there was nothing more.
+// Answers Fetch. All events of the version's topics behind `after` up to `read_to`, those of one shard in the
+// order of positions; none of them and `at_end`: there was nothing more.
 struct Arrived {
   Generation generation = 0;
   std::uint64_t fetch = 0;
   std::vector<ViewEvent> events;
-  std::uint64_t read_to = 0;
+  journal::ReadToken read_to;
   bool at_end = false;
 };
 // Answers LoadRows: the values of a prefix of its names, of one at least.
@@ -81,7 +83,7 @@ namespace effect {
 struct Fetch {
   Generation generation = 0;
   std::uint64_t fetch = 0;
-  std::uint64_t after = 0;
+  journal::ReadToken after;
   std::size_t events = 0;  // at most
   std::vector<std::string> topics;
 };
@@ -111,14 +113,14 @@ struct Forget {
 // kept in memory under these keys is old.
 struct Serve {
   Generation generation = 0;
-  std::uint64_t position = 0;
+  journal::ReadToken position;
   std::vector<std::string> changed;  // keys
   std::int64_t behind_since_ms = 0;  // when the first event behind it was recorded; 0: there is none
 };
 // The version has stopped, at an event that it cannot fold.
 struct Failed {
   Generation generation = 0;
-  std::uint64_t position = 0;
+  journal::Position position;
   std::string why;
 };
 // Something is not known to be saved: this engine is done. Another one is to be given what is kept.

@@ -30,6 +30,7 @@ constexpr std::uint32_t kFold = 6;
 // Of a checkpoint.
 constexpr std::uint32_t kEvents = 1;
 constexpr std::uint32_t kRows = 2;
+constexpr std::uint32_t kPosition = 3;
 
 std::string encode(const ViewVersion& version) {
   std::string out;
@@ -160,13 +161,24 @@ Result<ViewRecord> decode_view_record(std::string_view bytes) {
 
 std::string encode(const Checkpoint& checkpoint) {
   std::string out;
-  BodyWriter(out).number(kEvents, checkpoint.events).number(kRows, checkpoint.rows);
+  BodyWriter writer(out);
+  writer.number(kEvents, checkpoint.events).number(kRows, checkpoint.rows);
+  if (checkpoint.position.shards() > 1) {
+    writer.bytes(kPosition, checkpoint.position.text());
+  }
   return out;
 }
 
-Result<Checkpoint> decode_checkpoint(std::uint64_t position, std::string_view bytes) {
-  Checkpoint checkpoint{.position = position, .events = 0, .rows = 0};
+Result<Checkpoint> decode_checkpoint(journal::Position position, std::string_view bytes,
+                                     std::uint32_t shards) {
+  Checkpoint checkpoint{.position = journal::ReadToken(shards), .events = 0, .rows = 0};
+  checkpoint.position.advance_to(position);
   const auto read = read_fields("checkpoint", bytes, [&](const Field& field) {
+    if (field.tag == kPosition && field.is_bytes) {
+      auto token = journal::ReadToken::parse(field.bytes, shards);
+      checkpoint.position = token.value_or(checkpoint.position);
+      return token.has_value();
+    }
     if (field.is_bytes || field.tag > kRows) {
       return false;
     }
@@ -217,8 +229,19 @@ ViewRecord without_doomed(ViewRecord record, Generation gone) {
 
 std::string record_cursor(std::string_view view) { return fmt::format("view/{}", view); }
 
-std::string checkpoint_cursor(std::string_view view, Generation generation, std::string_view topic) {
-  return fmt::format("view/{}/{}/{}", view, generation, topic);
+// No name of a topic has a slash.
+std::string checkpoint_cursor(std::string_view view, Generation generation, std::string_view topic,
+                              std::uint32_t shard) {
+  return shard == 0 ? fmt::format("view/{}/{}/{}", view, generation, topic)
+                    : fmt::format("view/{}/{}/{}/{}", view, generation, topic, shard);
+}
+
+std::uint32_t home_shard(std::string_view view, std::uint32_t shards) noexcept {
+  if (shards == 1) {
+    return 0;
+  }
+  const Sha256 hash = sha256(fmt::format("view\n{}", view));
+  return (static_cast<std::uint32_t>(hash[0]) << 8 | hash[1]) % shards;
 }
 
 // 63 bits of a hash: a number that nobody has to give out, and which two versions share with a probability

@@ -3,9 +3,9 @@
 //
 // A version is one fold over all there is, numbered; its rows are a table of their own. A view has at most
 // two: the one that is read, and one that is built beside it, which takes its place at once when it has come
-// as far. All of it is kept as cursors: one with the record, and for each version one for each of its topics,
-// at the version's position, so that nothing it has not folded is forgotten. Ownership: values. Threads: pure
-// functions. Limits: kMaxCursorState of the journal; kMaxDoomed.
+// as far. All of it is kept as cursors: one with the record, and for each version one for each of its topics
+// in each shard, at the version's position, so that nothing it has not folded is forgotten. Ownership:
+// values. Threads: pure functions. Limits: kMaxCursorState of the journal; kMaxDoomed.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 
 #include "flotilla/base/error.hpp"
 #include "flotilla/cqrs/core/view_definition.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 
 namespace flotilla::cqrs {
 
@@ -46,15 +47,16 @@ struct ViewRecord {
 
 // How far a version has come; saved in the batch that puts the rows it speaks of.
 struct Checkpoint {
-  std::uint64_t position = 0;  // every event up to here is folded
-  std::uint64_t events = 0;    // that were folded, ever
-  std::uint64_t rows = 0;      // that there are
+  journal::ReadToken position;  // every event up to here is folded
+  std::uint64_t events = 0;     // that were folded, ever
+  std::uint64_t rows = 0;       // that there are
 
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
-// Without the position, which is the cursor's own.
+// In a journal of one shard without the position, which is the cursor's own.
 [[nodiscard]] std::string encode(const Checkpoint& checkpoint);
-[[nodiscard]] Result<Checkpoint> decode_checkpoint(std::uint64_t position, std::string_view bytes);
+[[nodiscard]] Result<Checkpoint> decode_checkpoint(journal::Position position, std::string_view bytes,
+                                                   std::uint32_t shards);
 
 // Changes of a record. Each gives what becomes of it; what is retired is doomed.
 
@@ -70,8 +72,11 @@ struct Checkpoint {
 
 // The names of cursors, and the number of the table that has a version's rows.
 [[nodiscard]] std::string record_cursor(std::string_view view);
+// What is saved of how far a version has come is the state of that of its first topic and the first shard.
 [[nodiscard]] std::string checkpoint_cursor(std::string_view view, Generation generation,
-                                            std::string_view topic);
+                                            std::string_view topic, std::uint32_t shard = 0);
+// The shard of the journal whose owner runs the view; the same in every process, for ever.
+[[nodiscard]] std::uint32_t home_shard(std::string_view view, std::uint32_t shards) noexcept;
 [[nodiscard]] std::uint64_t rows_table(std::string_view view, Generation generation);
 
 }  // namespace flotilla::cqrs

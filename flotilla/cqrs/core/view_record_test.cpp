@@ -17,14 +17,19 @@ TEST(ViewRecord, IsKeptAsItIs) {
   record.doomed = {7, 9};
   EXPECT_EQ(decode_view_record(encode(record)).value(), record);
   EXPECT_EQ(decode_view_record(encode(ViewRecord{})).value(), ViewRecord{});
-  const Checkpoint checkpoint{.position = 12, .events = 5, .rows = 3};
-  EXPECT_EQ(decode_checkpoint(12, encode(checkpoint)).value(), checkpoint);
+  Checkpoint checkpoint{.position = journal::ReadToken(1), .events = 5, .rows = 3};
+  checkpoint.position.move_to(journal::Position(12));
+  EXPECT_EQ(decode_checkpoint(journal::Position(12), encode(checkpoint), 1).value(), checkpoint);
+  checkpoint.position = journal::ReadToken::parse("3-12.63-4", 64).value();
+  EXPECT_EQ(decode_checkpoint(journal::Position(), encode(checkpoint), 64).value(), checkpoint);
+  EXPECT_EQ(decode_checkpoint(journal::Position(), encode(checkpoint), 4).error().code, Errc::invalid);
 }
 
 TEST(ViewRecord, ADamagedOneIsRefused) {
   EXPECT_EQ(decode_view_record("\xff").error().code, Errc::invalid);
   EXPECT_EQ(decode_view_record(std::string("\x7e\x01", 2)).error().code, Errc::invalid);  // tag 63
-  EXPECT_EQ(decode_checkpoint(1, std::string("\x7e\x01", 2)).error().code, Errc::invalid);
+  EXPECT_EQ(decode_checkpoint(journal::Position(1), std::string("\x7e\x01", 2), 1).error().code,
+            Errc::invalid);
 }
 
 TEST(ViewRecord, ANewViewIsBuiltAndThenRead) {

@@ -4,12 +4,12 @@ namespace flotilla::cqrs::simulation {
 
 std::string_view to_string(Passage passage) noexcept {
   constexpr std::array<std::string_view, kPassages> names{
-      "row-added",     "row-changed",    "row-removed",    "row-back",       "event-ignored",
-      "event-again",   "late-page",      "load-cut",       "round-cut",      "stopped-live",
-      "stopped-built", "crashed-before", "crashed-after",  "failed-written", "failed-unwritten",
-      "record-failed", "first-built",    "changed-built",  "asked-built",    "refused-rebuild",
-      "abandoned",     "taken-back",     "flipped",        "flip-waited",    "events-meanwhile",
-      "forgot-rows",   "forgot-on",      "checkpoint-lost"};
+      "row-added",     "row-changed",    "row-removed",     "row-back",       "event-ignored",
+      "event-again",   "late-page",      "load-cut",        "round-cut",      "stopped-live",
+      "stopped-built", "crashed-before", "crashed-after",   "failed-written", "failed-unwritten",
+      "record-failed", "first-built",    "changed-built",   "asked-built",    "refused-rebuild",
+      "abandoned",     "taken-back",     "flipped",         "flip-waited",    "events-meanwhile",
+      "forgot-rows",   "forgot-on",      "checkpoint-lost", "several-shards"};
   return names[static_cast<std::size_t>(passage)];
 }
 

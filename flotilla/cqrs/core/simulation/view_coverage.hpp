@@ -41,8 +41,9 @@ enum class Passage : std::uint8_t {
   forgot_rows,
   forgot_on,  // deleting goes on after a crash
   checkpoint_lost,
+  several_shards,
 };
-inline constexpr std::size_t kPassages = static_cast<std::size_t>(Passage::checkpoint_lost) + 1;
+inline constexpr std::size_t kPassages = static_cast<std::size_t>(Passage::several_shards) + 1;
 [[nodiscard]] std::string_view to_string(Passage passage) noexcept;
 
 struct Coverage {

@@ -38,6 +38,8 @@ World::World(const WorldConfig& config, Coverage& coverage)
            .cut = some(400),
            .lose_checkpoint = some(1) * some(100)};
   file_ = random_.below(files_.size());
+  journal_.resize(1 + random_.below(3));
+  coverage_.passages[static_cast<std::size_t>(Passage::several_shards)] += journal_.size() > 1 ? 1 : 0;
 }
 
 void World::violated(const std::string& what) {
@@ -65,7 +67,7 @@ Outcome World::run() {
     check_end();
   }
   coverage_.events += happened_;
-  coverage_.published += journal_.size();
+  coverage_.published += published_;
   return std::move(outcome_);
 }
 
@@ -85,15 +87,17 @@ void World::happen() {
 void World::publish() {
   static constexpr std::array<std::string_view, 3> kTopics{"a", "b", "c"};
   const std::string topic(kTopics[random_.below(kTopics.size())]);
-  const std::uint64_t n = journal_.size() + 1;
-  const std::string user = random_.below(8) == 0 ? "null" : fmt::format("\"u{}\"", random_.below(4));
+  const std::uint64_t n = ++published_;
+  const std::size_t who = random_.below(4);
+  const std::string user = random_.below(8) == 0 ? "null" : fmt::format("\"u{}\"", who);
+  std::vector<Fact>& shard = journal_[who % journal_.size()];
   std::string data = fmt::format(R"({{"user":{},"order":{},"n":{}{}}})", user, random_.below(6), n,
                                  chance(odds_.broken) ? R"(,"bad":true)" : "");
-  journal_.push_back(
+  shard.push_back(
       {.topic = topic,
        .event = std::make_shared<const journal::Event>(journal::Event{
            .attributes = {{"id", std::to_string(n)}, {"type", topic}}, .data = std::move(data)})});
-  note(fmt::format("published {} at {}", topic, n));
+  note(fmt::format("published {} of {} at {}-{}", topic, user, who % journal_.size(), shard.size()));
 }
 
 // One of what is under way comes to its end, in any order.
@@ -135,9 +139,8 @@ void World::answer_one() {
   which -= writes_.size();
   const Under under = under_way_[which];
   if (const auto* const fetch = std::get_if<effect::Fetch>(&under)) {
-    const auto told = told_end_.find(fetch->generation);
-    if (told != told_end_.end() && told->second >= journal_.size() && fetch->after >= journal_.size()) {
-      return;  // it waits
+    if (waits(*fetch)) {
+      return;
     }
   }
   under_way_.erase(under_way_.begin() + static_cast<std::ptrdiff_t>(which));
@@ -188,9 +191,9 @@ void World::restart(bool other_file) {
   read_to_.clear();
   served_.reset();
   auto wanted = compile_view("v", files_[file_]);
-  engine_ = std::make_unique<ViewEngine>(std::move(*wanted),
-                                         ProjectionLimits{.events = 5, .batch = 60, .memory = 2000},
-                                         coverage_.counters, config_.planted);
+  engine_ = std::make_unique<ViewEngine>(
+      std::move(*wanted), ProjectionLimits{.events = 5, .batch = 60, .memory = 2000}, coverage_.counters,
+      static_cast<std::uint32_t>(journal_.size()), config_.planted);
   note(fmt::format("an engine for file {}", file_));
   input::Load load{.record = store_.record, .checkpoints = {}};
   if (store_.record) {
@@ -231,9 +234,7 @@ void World::settle() {
     ++happened_;
     const bool rests = writes_.empty() && std::ranges::all_of(under_way_, [this](const Under& under) {
                          const auto* const fetch = std::get_if<effect::Fetch>(&under);
-                         return fetch != nullptr && told_end_.contains(fetch->generation) &&
-                                told_end_.at(fetch->generation) >= journal_.size() &&
-                                fetch->after >= journal_.size();
+                         return fetch != nullptr && waits(*fetch);
                        });
     if (rests) {
       return;
@@ -252,7 +253,7 @@ void World::check_end() {
     return;
   }
   const Generation live = record->live->generation;
-  if (!served_ || served_->generation != live || served_->position != journal_.size()) {
+  if (!served_ || served_->generation != live || served_->position != end()) {
     violated("in the end reads are not told of all there is");
     return;
   }
@@ -266,8 +267,8 @@ void World::check_end() {
       return;
     }
   }
-  Oracle fresh{.view = *wanted};
-  advance(fresh, journal_.size());
+  Oracle fresh{.view = *wanted, .position = journal::ReadToken(end().shards())};
+  advance(fresh, end());
   if (fresh.rows != store_.tables[live]) {
     violated("P1: in the end the view is not the fold of all events");
   }

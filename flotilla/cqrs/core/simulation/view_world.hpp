@@ -7,9 +7,10 @@
 // answered with an error either way; pages that begin again or come late; loads that are cut; a lost
 // checkpoint; events that a fold cannot take; other folds in the file, and back; rebuilding on demand. What
 // must hold is checked at every commit: the rows of a version are a fold from scratch, event by event, up to
-// its checkpoint (P1, P2, P3); and whenever reads are told where to go: the version is the one of the record,
-// all up to the position is durable in it, and positions never go back, over a flip neither (P4, P10). Rows
-// that are read are never deleted. Ownership: owns all of it; the coverage outlives it. Threads: one.
+// its checkpoint, in every shard of the journal, of which there are one to three (P1, P2, P3); and whenever
+// reads are told where to go: the version is the one of the record, all up to the position is durable in it,
+// and positions never go back, over a flip neither (P4, P10). Rows that are read are never deleted.
+// Ownership: owns all of it; the coverage outlives it. Threads: one.
 #pragma once
 
 #include <map>
@@ -45,7 +46,7 @@ class World {
 
  private:
   using Rows = std::map<journal::RowName, std::string>;
-  struct Fact {  // by position - 1
+  struct Fact {  // of a shard by position - 1
     std::string topic;
     std::shared_ptr<const journal::Event> event;
   };
@@ -58,10 +59,10 @@ class World {
   // A fold from scratch, as far as it was asked for.
   struct Oracle {
     ViewDefinitionPtr view;
-    std::uint64_t position = 0;
+    journal::ReadToken position;
     std::uint64_t events = 0;
     Rows rows;
-    std::optional<std::uint64_t> broken_at;  // the first event that it cannot fold
+    std::map<std::uint32_t, std::uint64_t> broken_at;  // by shard: the first event that it cannot fold
     std::map<journal::RowName, bool> removed;
   };
   // A write under way, of the engine of this life.
@@ -106,10 +107,18 @@ class World {
   void commit(const effect::SaveRecord& save);
   void tell(const Write& write);
   [[nodiscard]] Oracle& oracle(Generation generation);
-  // Folds on to `position`.
-  void advance(Oracle& oracle, std::uint64_t position);
+  // Folds on to `position`. Events of one row lie in one shard, so that the order of shards is no matter.
+  void advance(Oracle& oracle, const journal::ReadToken& position);
+  void advance(Oracle& oracle, journal::Position position);
+  // False: it cannot be folded.
+  [[nodiscard]] bool fold(Oracle& oracle, const Fact& fact);
   // Whether no event of the view's topics lies behind `from` up to `to`.
-  [[nodiscard]] bool nothing_between(const ViewDefinition& view, std::uint64_t from, std::uint64_t to) const;
+  [[nodiscard]] bool nothing_between(const ViewDefinition& view, const journal::ReadToken& from,
+                                     const journal::ReadToken& to) const;
+  // How far the journal has come.
+  [[nodiscard]] journal::ReadToken end() const;
+  // It was answered that there is nothing more, and there is not.
+  [[nodiscard]] bool waits(const effect::Fetch& fetch) const;
 
   WorldConfig config_;
   Coverage& coverage_;
@@ -119,7 +128,8 @@ class World {
   } odds_{};
   std::vector<ViewTexts> files_;
   std::size_t file_ = 0;
-  std::vector<Fact> journal_;
+  std::vector<std::vector<Fact>> journal_;  // by shard
+  std::uint64_t published_ = 0;
   Store store_;
   std::map<Generation, Oracle> oracles_;
   std::unique_ptr<ViewEngine> engine_;
@@ -127,10 +137,10 @@ class World {
   std::vector<std::unique_ptr<Write>> writes_;
   std::vector<Under> under_way_;
   std::vector<input::Arrived> old_pages_;
-  std::map<Generation, std::uint64_t> told_end_;
-  std::map<Generation, std::uint64_t> read_to_;  // of the page that was answered last
-  std::optional<Generation> just_saved_;         // while its engine is told
-  std::optional<effect::Serve> served_;          // in this life
+  std::map<Generation, journal::ReadToken> told_end_;
+  std::map<Generation, journal::ReadToken> read_to_;  // of the page that was answered last
+  std::optional<Generation> just_saved_;              // while its engine is told
+  std::optional<effect::Serve> served_;               // in this life
   Waiter next_waiter_ = 1;
   std::uint64_t happened_ = 0;
   bool healing_ = false;

@@ -11,9 +11,9 @@ void World::carry_out(effect::Forget& forget) { under_way_.emplace_back(forget);
 
 void World::carry_out(effect::Save& save) {
   note(fmt::format("version {} saves {} rows up to {}", save.generation, save.rows.size(),
-                   save.checkpoint.position));
+                   save.checkpoint.position.text()));
   coverage_.passages[static_cast<std::size_t>(Passage::round_cut)] +=
-      save.checkpoint.position < read_to_[save.generation] ? 1 : 0;
+      save.checkpoint.position.covers(read_to_[save.generation]) ? 0 : 1;
   writes_.push_back(std::make_unique<Write>(Write{.what = std::move(save)}));
 }
 
@@ -43,22 +43,24 @@ void World::carry_out(effect::SaveRecord& save) {
 
 // P4, P10.
 void World::carry_out(effect::Serve& serve) {
-  note(fmt::format("reads: version {} up to {}", serve.generation, serve.position));
+  note(fmt::format("reads: version {} up to {}", serve.generation, serve.position.text()));
   if (!store_.record || !store_.record->live || store_.record->live->generation != serve.generation) {
     violated(fmt::format("P10: reads are sent to version {}, which is not the one that is kept as live",
                          serve.generation));
     return;
   }
-  if (served_ && (serve.position < served_->position || serve.generation < served_->generation)) {
-    violated(fmt::format("P10: reads were told of {} and then of {}", served_->position, serve.position));
+  if (served_ && (!serve.position.covers(served_->position) || serve.generation < served_->generation)) {
+    violated(fmt::format("P10: reads were told of {} and then of {}", served_->position.text(),
+                         serve.position.text()));
   }
   const auto checkpoint = store_.checkpoints.find(serve.generation);
-  if (checkpoint == store_.checkpoints.end() || serve.position > journal_.size() ||
+  if (checkpoint == store_.checkpoints.end() || !end().covers(serve.position) ||
       !nothing_between(*oracle(serve.generation).view, checkpoint->second.position, serve.position)) {
-    violated(fmt::format("P4: reads are told of position {}, and not all of it is durable", serve.position));
+    violated(fmt::format("P4: reads are told of position {}, and not all of it is durable",
+                         serve.position.text()));
   }
   const bool new_one = served_ && served_->generation != serve.generation;
-  if (!new_one && store_.record->building && served_ && serve.position > served_->position) {
+  if (!new_one && store_.record->building && served_ && serve.position != served_->position) {
     coverage_.count(Passage::events_meanwhile);
   }
   served_ = serve;
@@ -69,10 +71,12 @@ void World::carry_out(effect::Failed& failed) {
   const bool live =
       store_.record && store_.record->live && store_.record->live->generation == failed.generation;
   coverage_.count(live ? Passage::stopped_live : Passage::stopped_built);
-  Oracle& of = oracle(failed.generation);
+  Oracle of = oracle(failed.generation);  // its own: another life may read the shards in another order
   advance(of, failed.position);
-  if (!of.broken_at || *of.broken_at != failed.position) {
-    violated(fmt::format("version {} stops at {}, which can be folded", failed.generation, failed.position));
+  const auto broken = of.broken_at.find(failed.position.shard());
+  if (broken == of.broken_at.end() || broken->second != failed.position.number()) {
+    violated(fmt::format("version {} stops at {}, which can be folded", failed.generation,
+                         failed.position.text()));
   }
 }
 
@@ -93,24 +97,29 @@ void World::carry_out(effect::Reply& reply) {
 
 void World::answer(const effect::Fetch& fetch) {
   input::Arrived in{.generation = fetch.generation, .fetch = fetch.fetch};
-  std::uint64_t from = fetch.after;
-  if (chance(odds_.again) && from > 0) {
-    from -= std::min<std::uint64_t>(from, 1 + random_.below(4));
-    coverage_.count(Passage::event_again);
-  }
-  std::uint64_t at = from;
+  in.read_to = fetch.after;
   const std::size_t most = 1 + random_.below(fetch.events);
-  while (at < journal_.size() && in.events.size() < most) {
-    const Fact& fact = journal_[at++];
-    if (std::ranges::find(fetch.topics, fact.topic) != fetch.topics.end()) {
-      in.events.push_back(
-          {.position = at, .recorded_ms = static_cast<std::int64_t>(at), .event = fact.event});
+  const std::size_t first = random_.below(journal_.size());
+  for (std::size_t i = 0; i < journal_.size(); ++i) {
+    const auto shard = static_cast<std::uint32_t>((first + i) % journal_.size());
+    std::uint64_t at = fetch.after.at(shard).number();
+    if (chance(odds_.again) && at > 0) {
+      at -= std::min<std::uint64_t>(at, 1 + random_.below(4));
+      coverage_.count(Passage::event_again);
     }
+    while (at < journal_[shard].size() && in.events.size() < most) {
+      const Fact& fact = journal_[shard][at++];
+      if (std::ranges::find(fetch.topics, fact.topic) != fetch.topics.end()) {
+        in.events.push_back({.position = journal::Position(at, shard),
+                             .recorded_ms = static_cast<std::int64_t>(at),
+                             .event = fact.event});
+      }
+    }
+    in.read_to.advance_to(journal::Position(at, shard));
   }
-  in.read_to = std::max(at, fetch.after);
-  in.at_end = at == journal_.size();
+  in.at_end = in.read_to == end();
   if (in.at_end) {
-    told_end_[fetch.generation] = at;
+    told_end_[fetch.generation] = in.read_to;
   }
   read_to_[fetch.generation] = in.read_to;
   old_pages_.push_back(in);
@@ -177,50 +186,82 @@ World::Oracle& World::oracle(Generation generation) {
     }
   }
   auto view = compile_view("v", texts);
-  return oracles_.emplace(generation, Oracle{.view = view ? *view : nullptr}).first->second;
+  return oracles_
+      .emplace(generation,
+               Oracle{.view = view ? *view : nullptr, .position = journal::ReadToken(end().shards())})
+      .first->second;
 }
 
-void World::advance(Oracle& of, std::uint64_t position) {
-  while (of.position < position && !of.broken_at && of.view != nullptr) {
-    const Fact& fact = journal_[of.position++];
-    if (std::ranges::find(of.view->texts.from, fact.topic) == of.view->texts.from.end()) {
-      continue;
-    }
-    const auto values = read_values(*fact.event);
-    const auto place = place_of(*of.view, *values);
-    if (!place) {
-      of.broken_at = of.position;
-      return;
-    }
-    if (!*place) {
-      coverage_.count(Passage::event_ignored);
-      continue;
-    }
-    const auto row = of.rows.find(**place);
-    const bool was = row != of.rows.end();
-    const auto folded = fold_row(*of.view, was ? *json::parse(row->second) : json::Value(), *values);
-    if (!folded) {
-      of.broken_at = of.position;
-      return;
-    }
-    ++of.events;
-    if (folded->row.is_null()) {
-      of.rows.erase(**place);
-      of.removed[**place] = true;
-      coverage_.count(Passage::row_removed);
-    } else {
-      of.rows.insert_or_assign(**place, folded->text);
-      coverage_.count(was                            ? Passage::row_changed
-                      : of.removed.contains(**place) ? Passage::row_back
-                                                     : Passage::row_added);
+journal::ReadToken World::end() const {
+  journal::ReadToken token(static_cast<std::uint32_t>(journal_.size()));
+  for (std::uint32_t shard = 0; shard < token.shards(); ++shard) {
+    token.move_to(journal::Position(journal_[shard].size(), shard));
+  }
+  return token;
+}
+
+bool World::waits(const effect::Fetch& fetch) const {
+  const auto told = told_end_.find(fetch.generation);
+  return told != told_end_.end() && told->second == end() && fetch.after == end();
+}
+
+void World::advance(Oracle& of, const journal::ReadToken& position) {
+  for (std::uint32_t shard = 0; shard < position.shards(); ++shard) {
+    advance(of, position.at(shard));
+  }
+}
+
+void World::advance(Oracle& of, journal::Position position) {
+  const std::uint32_t shard = position.shard();
+  while (!of.position.covers(position) && !of.broken_at.contains(shard) && of.view != nullptr) {
+    const std::uint64_t at = of.position.at(shard).number();
+    of.position.move_to(journal::Position(at + 1, shard));
+    if (!fold(of, journal_[shard][at])) {
+      of.broken_at.emplace(shard, at + 1);
     }
   }
 }
 
-bool World::nothing_between(const ViewDefinition& view, std::uint64_t from, std::uint64_t to) const {
-  for (std::uint64_t at = from; at < to; ++at) {
-    if (std::ranges::find(view.texts.from, journal_[at].topic) != view.texts.from.end()) {
-      return false;
+bool World::fold(Oracle& of, const Fact& fact) {
+  if (std::ranges::find(of.view->texts.from, fact.topic) == of.view->texts.from.end()) {
+    return true;
+  }
+  const auto values = read_values(*fact.event);
+  const auto place = place_of(*of.view, *values);
+  if (!place) {
+    return false;
+  }
+  if (!*place) {
+    coverage_.count(Passage::event_ignored);
+    return true;
+  }
+  const auto row = of.rows.find(**place);
+  const bool was = row != of.rows.end();
+  const auto folded = fold_row(*of.view, was ? *json::parse(row->second) : json::Value(), *values);
+  if (!folded) {
+    return false;
+  }
+  ++of.events;
+  if (folded->row.is_null()) {
+    of.rows.erase(**place);
+    of.removed[**place] = true;
+    coverage_.count(Passage::row_removed);
+  } else {
+    of.rows.insert_or_assign(**place, folded->text);
+    coverage_.count(was                            ? Passage::row_changed
+                    : of.removed.contains(**place) ? Passage::row_back
+                                                   : Passage::row_added);
+  }
+  return true;
+}
+
+bool World::nothing_between(const ViewDefinition& view, const journal::ReadToken& from,
+                            const journal::ReadToken& to) const {
+  for (std::uint32_t shard = 0; shard < to.shards(); ++shard) {
+    for (std::uint64_t at = from.at(shard).number(); at < to.at(shard).number(); ++at) {
+      if (std::ranges::find(view.texts.from, journal_[shard][at].topic) != view.texts.from.end()) {
+        return false;
+      }
     }
   }
   return true;
@@ -243,12 +284,15 @@ void World::commit(const effect::Save& save) {
     return;
   }
   advance(of, save.checkpoint.position);
-  if (of.broken_at && *of.broken_at <= save.checkpoint.position) {
-    violated(fmt::format("the checkpoint of version {} passes {}, which it cannot fold", save.generation,
-                         *of.broken_at));
-  } else if (of.rows != rows || of.position != save.checkpoint.position) {
+  for (const auto& [shard, broken] : of.broken_at) {
+    if (save.checkpoint.position.covers(journal::Position(broken, shard))) {
+      violated(fmt::format("the checkpoint of version {} passes {}-{}, which it cannot fold", save.generation,
+                           shard, broken));
+    }
+  }
+  if (of.rows != rows || of.position != save.checkpoint.position) {
     violated(fmt::format("P1: version {} at {} is not the fold of the events up to there", save.generation,
-                         save.checkpoint.position));
+                         save.checkpoint.position.text()));
   } else if (of.events != save.checkpoint.events || rows.size() != save.checkpoint.rows) {
     violated(fmt::format("version {} says that it has {} rows of {} events, and has {} of {}",
                          save.generation, save.checkpoint.rows, save.checkpoint.events, rows.size(),
@@ -263,14 +307,14 @@ void World::commit(const effect::SaveRecord& save) {
   }
   store_.record = save.record;
   if (save.fresh) {
-    store_.checkpoints[save.fresh->generation] = {};
+    store_.checkpoints[save.fresh->generation] = {.position = journal::ReadToken(end().shards())};
   }
   if (flips && served_) {
     const Generation live = save.record.live->generation;
-    const std::uint64_t at = store_.checkpoints[live].position;
-    if (at < served_->position && !nothing_between(*oracle(live).view, at, served_->position)) {
-      violated(fmt::format("P10: reads were told of {}, and version {} has come to {}", served_->position,
-                           live, at));
+    const journal::ReadToken& at = store_.checkpoints[live].position;
+    if (!at.covers(served_->position) && !nothing_between(*oracle(live).view, at, served_->position)) {
+      violated(fmt::format("P10: reads were told of {}, and version {} has come to {}",
+                           served_->position.text(), live, at.text()));
     }
   }
 }

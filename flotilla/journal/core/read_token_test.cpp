@@ -1,11 +1,9 @@
-#include "flotilla/events/core/read_token.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 
 #include <gtest/gtest.h>
 
-namespace flotilla::events {
+namespace flotilla::journal {
 namespace {
-
-using journal::Position;
 
 TEST(ReadToken, IsTheTextOfItsPositions) {
   ReadToken token(64);
@@ -23,6 +21,27 @@ TEST(ReadToken, TakesThePositionOfAPublication) {
   EXPECT_EQ(ReadToken::parse(Position(17).text(), 1), behind);
 }
 
+TEST(ReadToken, GoesForwardByShard) {
+  ReadToken token(4);
+  token.advance_to(Position(5, 1));
+  token.advance_to(Position(3, 1));
+  EXPECT_EQ(token.text(), "1-5");
+  EXPECT_TRUE(token.covers(Position(5, 1)));
+  EXPECT_FALSE(token.covers(Position(6, 1)));
+  EXPECT_FALSE(token.covers(Position(1, 2)));
+  EXPECT_FALSE(token.covers(Position(1, 9))) << "a shard that the journal does not have";
+  EXPECT_TRUE(token.covers(Position()));
+  ReadToken other(4);
+  other.move_to(Position(2, 1));
+  other.move_to(Position(1, 2));
+  EXPECT_FALSE(token.covers(other));
+  EXPECT_FALSE(other.covers(token));
+  token.advance_to(other);
+  EXPECT_EQ(token.text(), "1-5.2-1");
+  EXPECT_TRUE(token.covers(other));
+  EXPECT_EQ(token.total(), 6U);
+}
+
 TEST(ReadToken, RefusesWhatItDidNotWrite) {
   for (const char* const text :
        {"", "latest", "17", "0-0", "0-17.", ".0-17", "0-17.0-18", "5-1.3-1", "0-1.64-1", "0-1..1-1", "-1"}) {
@@ -34,4 +53,4 @@ TEST(ReadToken, RefusesWhatItDidNotWrite) {
 }
 
 }  // namespace
-}  // namespace flotilla::events
+}  // namespace flotilla::journal

@@ -1,16 +1,48 @@
-#include "flotilla/events/core/read_token.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
 #include "flotilla/base/assert.hpp"
 
-namespace flotilla::events {
+namespace flotilla::journal {
 
-void ReadToken::move_to(journal::Position position) {
+void ReadToken::move_to(Position position) {
   FLOTILLA_ASSERT(position.shard() < numbers_.size());
   numbers_[position.shard()] = position.number();
+}
+
+void ReadToken::advance_to(Position position) {
+  if (!covers(position)) {
+    move_to(position);
+  }
+}
+
+void ReadToken::advance_to(const ReadToken& other) {
+  FLOTILLA_ASSERT(shards() == other.shards());
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    numbers_[i] = std::max(numbers_[i], other.numbers_[i]);
+  }
+}
+
+bool ReadToken::covers(Position position) const noexcept {
+  return position.number() == 0 ||
+         (position.shard() < shards() && numbers_[position.shard()] >= position.number());
+}
+
+bool ReadToken::covers(const ReadToken& other) const noexcept {
+  for (std::uint32_t shard = 0; shard < other.shards(); ++shard) {
+    if (!covers(other.at(shard))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::uint64_t ReadToken::total() const noexcept {
+  return std::accumulate(numbers_.begin(), numbers_.end(), std::uint64_t{0});
 }
 
 std::string ReadToken::text() const {
@@ -37,7 +69,7 @@ Result<ReadToken> ReadToken::parse(std::string_view text, std::uint32_t shards) 
   std::uint32_t next = 0;  // the least shard that may come
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t dot = std::min(text.find('.', at), text.size());
-    const auto position = journal::Position::parse(text.substr(at, dot - at));
+    const auto position = Position::parse(text.substr(at, dot - at));
     if (!position || position->number() == 0 || position->shard() < next || position->shard() >= shards) {
       return wrong();
     }
@@ -48,4 +80,4 @@ Result<ReadToken> ReadToken::parse(std::string_view text, std::uint32_t shards) 
   return token;
 }
 
-}  // namespace flotilla::events
+}  // namespace flotilla::journal
