@@ -277,11 +277,6 @@ void check_queues(const ConfigFile& file, const Node& root, Problems& problems) 
         problems.add(place, fmt::format("queue '{}' is that of service '{}': give this one another name",
                                         queue->name, other->second.value()));
       }
-      if (is_postgres(file.stores.journal)) {
-        problems.add(place,
-                     "a queue in a journal that several processes share is not in this build yet; keep the "
-                     "journal in SQLite");
-      }
     }
   }
 }

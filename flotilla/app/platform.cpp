@@ -13,6 +13,7 @@
 #include "flotilla/http/core/problem.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/saga/forward.hpp"
+#include "flotilla/saga/saga_store.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -189,6 +190,9 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     }
     views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
     commands_ = std::make_unique<CommandHost>(sagas_->journal(), seed, runtime->file);
+    if (auto shared = share_queues(); !shared) {
+      return shared;
+    }
   }
   for (std::uint32_t i = 0; i < runtime->workers; ++i) {
     auto worker =
@@ -243,6 +247,20 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
         runtime->file.subscriptions, std::move(hosts),
         [this](const ServiceName& service) { return runtime_->service(service) != nullptr; });
   }
+  return {};
+}
+
+// What processes ask each other of queues is sealed as what they ask of sagas is.
+Result<> Platform::share_queues() {
+  if (sagas_->journal().shards() == 1) {
+    return {};
+  }
+  saga::DefinitionShelf none;
+  auto keys = saga::SagaStore(sagas_->journal(), none).keys();
+  if (!keys) {
+    return std::unexpected(std::move(keys.error()));
+  }
+  queues_->runner().share([keys = *keys](std::string_view bytes) { return saga::seal(keys, bytes); });
   return {};
 }
 
@@ -303,6 +321,9 @@ Result<> Platform::open_api(const ConfigFile& file) {
   return serve(
       file.api->listen,
       [this, guard](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
+        if (request.target.starts_with(events::kQueueForwardPath) && queues_ != nullptr) {  // sealed, too
+          co_return co_await queues_->runner().answer_forwarded(std::move(request));
+        }
         // A callback's key is a token of its own.
         if (request.target == saga::kForwardPath && sagas_ != nullptr) {  // sealed
           co_return co_await sagas_->runner().answer_forwarded(std::move(request));

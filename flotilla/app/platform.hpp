@@ -65,6 +65,7 @@ class Platform final : public admin::Platform {
   Result<> open_control(const ConfigFile& file);
   Result<> open_api(const ConfigFile& file);
   Result<> serve(const std::string& listen, http::ApiHandler handler, http::StreamHandler streams = nullptr);
+  [[nodiscard]] Result<> share_queues();
   Result<> lock_addresses(const ConfigFile& file);
   void on_signal(int signal);
   net::Task<> drain(Duration grace);

@@ -17,6 +17,8 @@ namespace {
 // What a queue that changed may take to end what it has under way.
 constexpr Duration kLetGo = std::chrono::seconds(5);
 constexpr std::size_t kForgottenAtOnce = 500;
+// Whether one that another process takes over has ended here.
+constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
 std::unexpected<Refusal> unknown(const std::string& name) {
   return refuse(Reason::not_found, fmt::format("the file names no queue '{}'", name.substr(0, 64)));
@@ -64,13 +66,15 @@ void QueueRunner::start(const std::vector<QueuePtr>& queues, std::vector<QueueHo
 void QueueRunner::add(const QueuePtr& queue) {
   auto part = std::make_shared<Part>();
   part->queue = queue;
-  part->host = hosts_[std::hash<std::string>{}(queue->name()) % hosts_.size()];
+  part->host_index = std::hash<std::string>{}(queue->name()) % hosts_.size();
+  part->host = hosts_[part->host_index];
+  part->home = home_shard(queue->name());
   part->seed = seed_ + ++seeds_;
   run_on(*part->host.loop, [this, &part] {
-    part->shard = std::make_unique<QueueShard>(
-        part->queue, journal_, QueueShard::Shared{part->counters, part->gauges, part->board}, part->host,
-        QueueShard::Seat{.epoch = journal_.epoch(), .seed = part->seed, .status_base = status_base_});
-    part->shard->start();
+    look(part);
+    if (is_shared()) {
+      ending_[part->host_index]->spawn(tend(part));
+    }
   });
   const std::lock_guard lock(mutex_);
   parts_.insert_or_assign(queue->name(), std::move(part));
@@ -112,14 +116,20 @@ void QueueRunner::replace(const std::vector<QueuePtr>& queues) {
 
 // Blocks until its attempts have ended, or the grace has passed.
 void QueueRunner::end(const PartPtr& part, Duration grace) {
-  const std::size_t host = std::hash<std::string>{}(part->queue->name()) % hosts_.size();
   std::promise<void> ended;
-  part->host.loop->post([this, &part, &ended, host, grace] {
-    ending_[host]->spawn([](PartPtr leaving, std::promise<void>& done, Duration patience) -> net::Task<> {
-      co_await leaving->shard->drain(saturating_add(leaving->host.loop->now(), patience));
-      leaving->shard.reset();
-      done.set_value();
-    }(part, ended, grace));
+  part->host.loop->post([this, &part, &ended, grace] {
+    part->gone = true;
+    ending_[part->host_index]->spawn(
+        [](PartPtr leaving, std::promise<void>& done, Duration patience) -> net::Task<> {
+          while (leaving->leaving) {
+            co_await net::sleep_for(*leaving->host.loop, kLookAgain);
+          }
+          if (leaving->shard) {
+            co_await leaving->shard->drain(saturating_add(leaving->host.loop->now(), patience));
+            leaving->shard.reset();
+          }
+          done.set_value();
+        }(part, ended, grace));
   });
   ended.get_future().wait();
 }
@@ -164,11 +174,11 @@ void QueueRunner::stop() {
     }
     all = std::exchange(parts_, {});
   }
-  for (const auto& [name, part] : all) {
-    run_on(*part->host.loop, [&part] { part->shard.reset(); });
-  }
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     run_on(*hosts_[i].loop, [this, i] { ending_[i].reset(); });
+  }
+  for (const auto& [name, part] : all) {
+    run_on(*part->host.loop, [&part] { part->shard.reset(); });
   }
 }
 
@@ -208,27 +218,38 @@ void QueueRunner::passed_by(const std::string& queue, call::PassedBy why) {
 }
 
 net::Task<call::Taken> QueueRunner::take(call::DeferredCall deferred) {
-  using Give = Answering<call::Taken>;
-  const call::Taken never{.id = {}, .status_url = {}, .detail = "the queue has stopped", .maybe_kept = false};
   const PartPtr part = part_of(deferred.queue.name);
   if (part == nullptr) {
-    co_return never;
+    co_return call::Taken{.id = {}, .status_url = {}, .detail = "the queue has stopped", .maybe_kept = false};
   }
-  call::Taken ended = never;
-  ended.maybe_kept = true;
+  co_return journal_.ownership().lease(part->home) ? co_await take_here(part, std::move(deferred))
+                                                   : co_await take_elsewhere(part, std::move(deferred));
+}
+
+net::Task<call::Taken> QueueRunner::take_here(PartPtr part, call::DeferredCall deferred) {
+  using Give = Answering<call::Taken>;
+  call::Taken ended{.id = {}, .status_url = {}, .detail = "the queue has stopped", .maybe_kept = true};
   journal::Reply<call::Taken> reply;
-  part->host.loop->post(
-      [part, call = std::move(deferred), to = Give(reply.send(), std::move(ended))]() mutable {
-        if (part->shard) {
-          part->shard->spawn([](QueueShard& shard, call::DeferredCall what, Give give) -> net::Task<> {
-            give.give(co_await shard.take(std::move(what)));
-          }(*part->shard, std::move(call), std::move(to)));
-        }
-      });
+  part->host.loop->post([this, part, call = std::move(deferred),
+                         to = Give(reply.send(), std::move(ended))]() mutable {
+    if (!part->shard && !part->leaving && !part->gone && is_shared()) {
+      look(part);  // its lease has just come
+    }
+    if (!part->shard) {
+      to.give({.id = {}, .status_url = {}, .detail = "the queue does not run here now", .maybe_kept = false});
+    } else {
+      part->shard->spawn([](QueueShard& shard, call::DeferredCall what, Give give) -> net::Task<> {
+        give.give(co_await shard.take(std::move(what)));
+      }(*part->shard, std::move(call), std::move(to)));
+    }
+  });
   co_return co_await reply;
 }
 
 net::Task<QueueReport> QueueRunner::report(PartPtr part) {
+  if (!journal_.ownership().lease(part->home)) {
+    co_return co_await report_elsewhere(std::move(part));
+  }
   using Give = Answering<QueueReport>;
   journal::Reply<QueueReport> reply;
   part->host.loop->post(
@@ -341,7 +362,6 @@ net::Task<Asked<QueueItemStory>> QueueRunner::item(std::string name, Ulid id) {
 
 net::Task<Asked<QueueItem>> QueueRunner::operate(std::string name, Ulid id, QueueVerb verb,
                                                  std::string who_why) {
-  using Give = Answering<Asked<std::monostate>>;
   auto found = co_await find(name, id);
   if (!found) {
     co_return std::unexpected(std::move(found.error()));
@@ -350,10 +370,24 @@ net::Task<Asked<QueueItem>> QueueRunner::operate(std::string name, Ulid id, Queu
   if (part == nullptr) {
     co_return unknown(name);
   }
+  const auto done = journal_.ownership().lease(part->home)
+                        ? co_await operate_here(part, *std::move(found), verb, who_why)
+                        : co_await operate_elsewhere(part, id, verb, who_why);
+  if (!done) {
+    co_return std::unexpected(done.error());
+  }
+  log::info("queue {}: {} of {} asked for by {}", name, verb == QueueVerb::retry ? "retry" : "removal",
+            id.text(), who_why.empty() ? "an operator" : who_why);
+  co_return co_await find(std::move(name), id);
+}
+
+net::Task<Asked<std::monostate>> QueueRunner::operate_here(PartPtr part, QueueItem item, QueueVerb verb,
+                                                           std::string who_why) {
+  using Give = Answering<Asked<std::monostate>>;
   const Asked<std::monostate> ended = refuse(Reason::store_unavailable, "the queue has stopped: ask again");
   journal::Reply<Asked<std::monostate>> reply;
   part->host.loop->post(
-      [part, verb, item = *std::move(found), who_why, to = Give(reply.send(), ended)]() mutable {
+      [part, verb, item = std::move(item), who_why, to = Give(reply.send(), ended)]() mutable {
         if (part->shard) {
           part->shard->spawn([](QueueShard& shard, QueueVerb what, QueueItem which, std::string who,
                                 Give give) -> net::Task<> {
@@ -361,13 +395,7 @@ net::Task<Asked<QueueItem>> QueueRunner::operate(std::string name, Ulid id, Queu
           }(*part->shard, verb, std::move(item), std::move(who_why), std::move(to)));
         }
       });
-  const auto done = co_await reply;
-  if (!done) {
-    co_return std::unexpected(done.error());
-  }
-  log::info("queue {}: {} of {} asked for by {}", name, verb == QueueVerb::retry ? "retry" : "removal",
-            id.text(), who_why.empty() ? "an operator" : who_why);
-  co_return co_await find(std::move(name), id);
+  co_return co_await reply;
 }
 
 net::Task<Result<std::size_t>> QueueRunner::forget(WallTime now) {

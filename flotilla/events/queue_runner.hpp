@@ -1,4 +1,7 @@
 // The queues for later of a process: one engine for each, on one worker, which its name chooses.
+// In a journal that several processes share its name chooses a shard, too: the queue runs in the process that
+// has that shard's lease, and the others ask that one (queue_forward.hpp) and look at the journal. Who has it
+// is looked at now and then, and the journal refuses what a loser still writes.
 //
 // For: `app`, which opens it when the file names queues, lends it the workers, and wires its doors; the
 // callers of all workers, as call::DurableQueue. A queue that the file does not name any more stops; what
@@ -19,6 +22,7 @@
 #include <vector>
 
 #include "flotilla/call/durable_queue.hpp"
+#include "flotilla/events/queue_forward.hpp"
 #include "flotilla/events/queue_shard.hpp"
 #include "flotilla/telemetry/core/metrics_page.hpp"
 
@@ -26,7 +30,7 @@ namespace flotilla::events {
 
 struct QueueReport {
   QueuePtr queue;
-  std::string_view state = "starting";  // "starting", "running", "failed"
+  std::string_view state = "starting";  // "starting", "running", "failed", "elsewhere"
   std::string failure;
   QueueView view;
 };
@@ -47,6 +51,8 @@ class QueueRunner final : public call::DurableQueue {
       : journal_(journal), seed_(seed), status_base_(std::move(status_base)) {}
   ~QueueRunner() override;
 
+  // Before start(), in a journal that is shared.
+  void share(Seal seal) { seal_ = std::move(seal); }
   void start(const std::vector<QueuePtr>& queues, std::vector<QueueHost> hosts);
   // What the file says after a reload. What is as it was goes on; what changed ends its attempts first.
   void replace(const std::vector<QueuePtr>& queues);
@@ -73,6 +79,9 @@ class QueueRunner final : public call::DurableQueue {
   [[nodiscard]] net::Task<Asked<QueueItem>> operate(std::string name, Ulid id, QueueVerb verb,
                                                     std::string who_why);
 
+  // What another process asks of us (an http::ApiHandler, below kQueueForwardPath): nobody else can ask it.
+  [[nodiscard]] net::Task<http::Response> answer_forwarded(http::Request request);
+
   void collect(telemetry::MetricsPage& page) const;
   // One bounded piece: forgets results that were kept long enough. Gives how many.
   [[nodiscard]] net::Task<Result<std::size_t>> forget(WallTime now);
@@ -81,13 +90,18 @@ class QueueRunner final : public call::DurableQueue {
   struct Part {
     QueuePtr queue;
     QueueHost host;
+    std::size_t host_index = 0;
+    std::uint32_t home = 0;  // its shard of the journal
     std::uint64_t seed = 1;
     QueueCounters counters;
     QueueGauges gauges;
     QueueBoard board;
     std::array<std::atomic<std::uint64_t>, call::kPassedBy> passed_by{};
     // The loop's thread alone.
-    std::unique_ptr<QueueShard> shard;  // while it runs
+    std::unique_ptr<QueueShard> shard;  // while it runs here
+    std::uint64_t epoch = 0;            // of its lease
+    bool leaving = false;
+    bool gone = false;  // the file has it no more, or otherwise
   };
   using PartPtr = std::shared_ptr<Part>;
 
@@ -96,11 +110,26 @@ class QueueRunner final : public call::DurableQueue {
   void end(const PartPtr& part, Duration grace);
   [[nodiscard]] PartPtr part_of(const std::string& name) const;
   [[nodiscard]] net::Task<QueueReport> report(PartPtr part);
+  [[nodiscard]] net::Task<call::Taken> take_here(PartPtr part, call::DeferredCall deferred);
+  [[nodiscard]] net::Task<Asked<std::monostate>> operate_here(PartPtr part, QueueItem item, QueueVerb verb,
+                                                              std::string who_why);
+  // queue_runner_shared.cpp
+  [[nodiscard]] bool is_shared() const noexcept { return journal_.shards() > 1; }
+  [[nodiscard]] std::uint32_t home_shard(std::string_view queue) const noexcept;
+  void look(const PartPtr& part);
+  [[nodiscard]] net::Task<> tend(PartPtr part);
+  [[nodiscard]] net::Task<> let_go(PartPtr part, Duration grace);
+  [[nodiscard]] net::Task<bool> look_at_keys(PartPtr part);
+  [[nodiscard]] net::Task<call::Taken> take_elsewhere(PartPtr part, call::DeferredCall deferred);
+  [[nodiscard]] net::Task<Asked<std::monostate>> operate_elsewhere(PartPtr part, Ulid id, QueueVerb verb,
+                                                                   std::string who_why);
+  [[nodiscard]] net::Task<QueueReport> report_elsewhere(PartPtr part);
   [[nodiscard]] net::Task<Asked<QueueItem>> find(std::string name, Ulid id);
 
   journal::Journal& journal_;
   const std::uint64_t seed_;
   const std::string status_base_;
+  Seal seal_;
   std::vector<QueueHost> hosts_;
   std::vector<std::unique_ptr<net::Scope>> ending_;  // of each host; its loop's thread alone
   std::uint64_t seeds_ = 0;                          // given out

@@ -21,6 +21,8 @@ constexpr Duration kLivePeriod = std::chrono::seconds(2);
 // What may drain of the calls that the service answers otherwise.
 constexpr double kShareOfLive = 0.1;
 constexpr Duration kPatience = std::chrono::seconds(5);
+// What a lease has left at least when it is renewed in time: an attempt that may take longer is sent then.
+constexpr Duration kLeaseLeft = journal::kLeaseTime - journal::kLeaseRenewal - journal::kLeaseRetry;
 
 Now clocks(const net::Loop& loop) { return {.mono = loop.now(), .wall = net::wall_now()}; }
 
@@ -112,7 +114,7 @@ net::Task<Result<queue_input::Load>> QueueShard::saved() {
     journal::SummaryQuery query{.record_class = journal::RecordClass::queue,
                                 .name = queue_->name(),
                                 .state = std::string(to_string(state)),
-                                .shard = {},
+                                .shard = seat_.shard,
                                 .newest_first = false,
                                 .after = {},
                                 .limit = journal::kMaxSummaries,
@@ -210,6 +212,7 @@ net::Task<> QueueShard::append(queue_effect::Append append) {
   for (;;) {
     journal::Batch batch =
         make_batch(append, *queue_, journal::UtcMillis(net::wall_now().ns_since_epoch / 1'000'000));
+    batch.shard = seat_.shard;
     batch.epoch = seat_.epoch;
     const auto done = co_await journal_.append(std::move(batch));
     if (!done && append.type != QueueRecord::accepted && surely_not_kept(done.error())) {
@@ -242,6 +245,13 @@ net::Task<Result<AcceptedRecord>> QueueShard::request_of(const QueueItem& item) 
   co_return decode_accepted(page->records.front()->record.body);
 }
 
+// Whoever takes the shard over sends what we may have sent, too, and the next of its key.
+bool QueueShard::lease_outlasts(Duration timeout) const {
+  const auto lease = journal_.ownership().lease(seat_.shard);
+  return lease && lease->epoch == seat_.epoch &&
+         lease->until - net::monotonic_now() > std::min(timeout, kLeaseLeft);
+}
+
 void QueueShard::carry_out(queue_effect::Send& send) { tasks_.spawn(this->send(std::move(send))); }
 
 net::Task<> QueueShard::send(queue_effect::Send send) {
@@ -249,9 +259,12 @@ net::Task<> QueueShard::send(queue_effect::Send send) {
   ++sending_;
   queue_input::Answer answer{.head = {.kind = DeliveryAnswer::Kind::held_back}};
   const auto request = co_await request_of(send.item);
-  if (request) {
-    answer = co_await host_.carrier->deliver(*queue_, *request,
-                                             [this, life] { return life == life_ && !stopped_; });
+  if (!lease_outlasts(queue_->policy.timeout)) {
+    // held back
+  } else if (request) {
+    answer = co_await host_.carrier->deliver(*queue_, *request, [this, life] {
+      return life == life_ && !stopped_ && lease_outlasts(Duration::zero());
+    });
   } else if (request.error().code != Errc::unavailable && request.error().code != Errc::limit) {
     answer.head = {.kind = DeliveryAnswer::Kind::status, .outcome = EventOutcome::reject};
     answer.body = "the request cannot be read: " + request.error().message;

@@ -51,6 +51,15 @@ class QueueBoard {
     keys_count_ = keys_.size();
   }
   void set_known() noexcept { known_ = true; }
+  // All of them, known from now on.
+  void replace(std::unordered_set<std::string> keys) {
+    {
+      const std::lock_guard lock(mutex_);
+      keys_ = std::move(keys);
+      keys_count_ = keys_.size();
+    }
+    known_ = true;
+  }
   void forget() {
     known_ = false;  // first: no call may find that nothing waits
     const std::lock_guard lock(mutex_);
@@ -80,6 +89,7 @@ class QueueShard {
   static constexpr std::size_t kMostEarly = 1000;
 
   struct Seat {
+    std::uint32_t shard = 0;  // of the journal
     std::uint64_t epoch = 0;
     std::uint64_t seed = 1;
     std::string status_base;  // before /v1/queues/...
@@ -126,6 +136,7 @@ class QueueShard {
   void carry_out(const queue_effect::Stop& stop);
   void note();
   void fail_for_good(std::string why);
+  [[nodiscard]] bool lease_outlasts(Duration timeout) const;
 
   [[nodiscard]] net::Task<> load(Duration pause);
   [[nodiscard]] net::Task<Result<queue_input::Load>> saved();

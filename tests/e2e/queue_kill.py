@@ -111,17 +111,20 @@ class Service:
         return True
 
 
-async def charge(name, seed, ended, book):
+async def charge(name, seed, ended, book, gateways=(GATEWAY,)):
     """One charge after the other, each sent until something is known of it. Every second one has a key of its own."""
-    rng, client, number = random.Random(f"{seed}/{name}"), AsyncClient(GATEWAY), 0
+    rng, number = random.Random(f"{seed}/{name}"), 0
+    clients = [AsyncClient(port) for port in gateways]
     while not ended.is_set():
         body = {"key": f"{name}-{rng.randrange(2)}", "n": number}
         keyed = number % 2 == 0
         fields = "Content-Type: application/json\r\n" + (f"Idempotency-Key: {name}-{number}\r\n" if keyed else "")
         while True:
             try:
-                status, answer, _ = await client.request("POST", "/charges", json.dumps(body).encode(), fields)
-            except ConnectionError:
+                status, answer, _ = await asyncio.wait_for(
+                    rng.choice(clients).request("POST", "/charges", json.dumps(body).encode(), fields), 20 * SLOWDOWN)
+            except (ConnectionError, asyncio.TimeoutError):  # killed, or stopped
+                clients = [AsyncClient(port) for port in gateways]
                 await asyncio.sleep(0.01)
                 if keyed and not ended.is_set():
                     continue  # safe to send again
@@ -140,11 +143,12 @@ async def charge(name, seed, ended, book):
             await asyncio.sleep(0.02)
         number += 1
         await asyncio.sleep(rng.random() * 0.02)
-    client.close()
+    for client in clients:
+        client.close()
 
 
-async def items(state):
-    client, after, found = AsyncClient(API), "", []
+async def items(state, api=API):
+    client, after, found = AsyncClient(api), "", []
     while True:
         status, answer, _ = await client.request("GET", f"/v1/queues/charges?limit=500&state={state}{after}")
         check_equal(status, 200, f"status: {answer.body}")

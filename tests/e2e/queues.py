@@ -2,15 +2,18 @@
 
 Also what may not wait, the bound, dead letters and what people do with them, the command line, metrics, a restart.
 """
+import itertools
 import json
 import subprocess
 import sys
 
 from kit import (PROGRAM, Answer, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until)
+from stores import journal_store
 
 ADMIN, API, GATEWAY, SERVICE = 22740, 22741, 22742, 22743
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
+stores: {{ journal: "JOURNAL" }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
 workers: 2
 services:
@@ -27,6 +30,10 @@ gateways:
     routes:
       - /charges/**: payment-service
 """
+
+
+FILE = []  # with its journal
+NOBODY = itertools.count()
 
 
 def says(status, body):
@@ -54,8 +61,8 @@ def await_state(answer, state):
 
 def await_live(service):
     """Until the breaker is closed and a call goes straight through."""
-    def through():
-        return charge("nobody", 0).status == 201
+    def through():  # each time another key, that no earlier one holds up
+        return charge(f"nobody-{next(NOBODY)}", 0).status == 201
     wait_until(through, "calls go straight through")
     wait_until(lambda: queue().json()["items"][0]["waiting"] == 0, "nothing waits")
     service.forget()
@@ -215,7 +222,7 @@ def a_reload_changes_the_queue_and_keeps_what_waits(flotilla, service):
     settle(flotilla, service)
     service.kill()
     answer = charge("h", 1)
-    flotilla.file.write_text(CONFIG.replace("items: 40", "items: 50"))
+    flotilla.file.write_text(FILE[0].replace("items: 40", "items: 50"))
     check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "the reload")
     check_equal(queue().json()["items"][0]["most_items"], 50, "the bound")
     service.open()
@@ -223,5 +230,8 @@ def a_reload_changes_the_queue_and_keeps_what_waits(flotilla, service):
 
 
 if __name__ == "__main__":
-    with Backend(SERVICE, "payment-service") as service_, Flotilla(CONFIG, ADMIN) as flotilla_:
-        sys.exit(main(flotilla_, service_))
+    with journal_store() as store_:
+        FILE.append(CONFIG.replace("JOURNAL", store_))
+        with Backend(SERVICE, "payment-service") as service_, Flotilla(FILE[0], ADMIN) as flotilla_:
+            status = main(flotilla_, service_)
+    sys.exit(status)
