@@ -80,11 +80,13 @@ SqliteJournal::SqliteJournal(SqliteOptions options, StoreLock lock, std::unique_
                              std::unique_ptr<SqliteWriter> writer)
     : options_(std::move(options)),
       lock_(std::move(lock)),
+      vault_(options_.path + ".keys"),
       db_(std::move(db)),
       writer_(std::move(writer)),
       epoch_(writer_->epoch()),
       tail_(writer_->position(), options_.tail_records),
       log_room_(db_->handle(), options_.wal_bound) {
+  writer_->set_vault(&vault_);
   leases_.gain({.shard = 0, .epoch = epoch_, .until = kNever});
 }
 
@@ -95,6 +97,7 @@ Result<> SqliteJournal::start() {
     if (!reader) {
       return std::unexpected(std::move(reader.error()));
     }
+    (*reader)->set_vault(&vault_);
     readers.push_back(std::move(*reader));
   }
   auto db = sqlite::Connection::open(options_.path, sqlite::Connection::Mode::read_write, options_.vfs);

@@ -33,6 +33,7 @@
 #include "flotilla/journal/sqlite_writer.hpp"
 #include "flotilla/journal/store_lock.hpp"
 #include "flotilla/journal/tail.hpp"
+#include "flotilla/journal/topic_upkeep.hpp"
 
 namespace flotilla::journal {
 
@@ -56,7 +57,7 @@ struct SqliteOptions {
   std::string vfs;  // SQLite's way to the files; empty: the system's
 };
 
-class SqliteJournal final : public Journal {
+class SqliteJournal final : public Journal, public TopicUpkeep {
  public:
   // Creates the file, or opens it, brings it to the newest schema, and begins an epoch. Errors: conflict
   // (another process has it), unsupported (newer schema, or no journal), invalid (damaged), unavailable, io.
@@ -71,6 +72,12 @@ class SqliteJournal final : public Journal {
   void forget_periods(bool hard, Done<Result<std::int64_t>> done) override;
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
   void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
+  void forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) override;
+  void forget_scope(std::string scope, Done<Result<std::int64_t>> done) override;
+  void set_personal(std::map<std::string, PersonalFields, std::less<>> by_topic) override;
+  [[nodiscard]] KeyVault& vault() noexcept override { return vault_; }
+  void erase_key(std::string subject, Done<Result<std::int64_t>> done) override;
+  void scrub(Done<Result<std::int64_t>> done) override;
   [[nodiscard]] bool keeps_rows() const noexcept override { return true; }
   [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
 
@@ -119,6 +126,7 @@ class SqliteJournal final : public Journal {
   void run_job(Job& job);
   void probe();
   std::int64_t empty_log();
+  std::int64_t cut_log();
   void log_grew(std::uint64_t bytes);
   void answer_all(std::vector<Request>& group, const StoreUnavailable& error);
   void note_committed(std::size_t batches, std::size_t records);
@@ -130,6 +138,7 @@ class SqliteJournal final : public Journal {
 
   const SqliteOptions options_;
   StoreLock lock_;
+  KeyVault vault_;
   std::unique_ptr<sqlite::Connection> db_;  // the writer's
   std::unique_ptr<SqliteWriter> writer_;
   const std::uint64_t epoch_;

@@ -197,6 +197,24 @@ std::int64_t SqliteJournal::empty_log() {
   return 0;
 }
 
+// The same, and the log's file is cut: what pages were before is in no file any more.
+std::int64_t SqliteJournal::cut_log() {
+  sqlite3_busy_timeout(db_->handle(), 50);
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(db_->handle(), kBusyMillis);
+  if (code == SQLITE_OK) {
+    log_grew(0);
+    log_room_ = LogRoom(db_->handle(), options_.wal_bound);
+    return 1;
+  }
+  if (!sqlite::is_passing(code)) {
+    db_->note(code, "checkpoint");
+    (void)fail_transaction(false);
+  }
+  return 0;
+}
+
 void SqliteJournal::log_grew(std::uint64_t bytes) {
   metrics_.wal_bytes.add(bytes -
                          std::exchange(log_bytes_, bytes));  // a gauge: the difference may be negative

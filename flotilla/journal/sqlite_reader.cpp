@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/journal/core/event_records.hpp"
 #include "flotilla/journal/record_page.hpp"
 #include "flotilla/journal/sqlite_schema.hpp"
 
@@ -149,6 +150,20 @@ RecordPtr SqliteReader::record_of(const sqlite::Rows& row) {
   if (!record) {
     record_error_ = std::unexpected(std::move(record.error()));
     return nullptr;
+  }
+  if (vault_ == nullptr || (*record)->category.empty() ||
+      !is_event((*record)->record.record_class, (*record)->record.type)) {
+    return std::move(*record);
+  }
+  auto opened = vault_->open((*record)->record.body);
+  if (!opened) {
+    record_error_ = std::unexpected(std::move(opened.error()));
+    return nullptr;
+  }
+  if (*opened) {
+    auto plain = std::make_shared<StoredRecord>(**record);
+    plain->record.body = *std::move(*opened);
+    return plain;
   }
   return std::move(*record);
 }

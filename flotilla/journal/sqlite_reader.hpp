@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "flotilla/journal/journal.hpp"
+#include "flotilla/journal/key_vault.hpp"
 #include "flotilla/journal/sqlite.hpp"
 
 namespace flotilla::journal {
@@ -21,6 +22,9 @@ class SqliteReader {
   [[nodiscard]] static Result<std::unique_ptr<SqliteReader>> open(const std::string& path,
                                                                   const std::string& vfs,
                                                                   const Vocabulary& vocabulary);
+
+  // Who opens what is sealed, from now on; outlives this.
+  void set_vault(KeyVault* vault) noexcept { vault_ = vault; }
 
   // `end`: how far the journal had come before the call; where a page that reaches the end goes on.
   [[nodiscard]] Result<Page> read(const StreamQuery& query, Position end);
@@ -63,6 +67,7 @@ class SqliteReader {
 
   std::unique_ptr<sqlite::Connection> db_;
   const Vocabulary& vocabulary_;
+  KeyVault* vault_ = nullptr;
   std::map<std::int64_t, Statements> statements_;       // of segments that exist
   std::map<std::int64_t, std::string> category_names_;  // ids are never reused
   Result<> record_error_;                               // of the page that is being read

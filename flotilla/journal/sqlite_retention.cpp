@@ -112,6 +112,43 @@ std::int64_t SqliteWriter::drop_old_segments(UtcMillis now, bool hard) {
   return records;
 }
 
+std::int64_t SqliteWriter::forget_topic(const std::string& topic, Position until, std::int64_t limit) {
+  const auto category = categories_.find(topic);
+  std::int64_t records = 0;
+  for (Segment& segment : segments_) {
+    if (segment.record_class != RecordClass::topic || category == categories_.end() || records >= limit) {
+      continue;
+    }
+    const std::string oldest = fmt::format(
+        "SELECT position FROM {} WHERE category = ?1 AND category > 0 AND position <= ?2 ORDER BY position "
+        "LIMIT ?3",
+        segment.table);
+    const auto number = static_cast<std::int64_t>(until.number());
+    // Streams go on from their last version.
+    db_.prepare(fmt::format("INSERT INTO heads SELECT stream, max(version) FROM {} WHERE position IN ({}) "
+                            "GROUP BY stream ON CONFLICT DO UPDATE SET version = max(version, "
+                            "excluded.version)",
+                            segment.table, oldest))
+        .run(category->second, number, limit - records);
+    db_.prepare(fmt::format("DELETE FROM {} WHERE position IN ({})", segment.table, oldest))
+        .run(category->second, number, limit - records);
+    const std::int64_t gone = db_.ok() ? db_.changes() : 0;
+    segment.rows -= gone;
+    records += gone;
+  }
+  if (records > 0) {
+    note_forgotten(records);
+  }
+  return records;
+}
+
+std::int64_t SqliteWriter::forget_scope(const std::string& scope, std::int64_t limit) {
+  db_.prepare(
+         "DELETE FROM claims WHERE scope = ?1 AND key IN (SELECT key FROM claims WHERE scope = ?1 LIMIT ?2)")
+      .run(scope, limit);
+  return db_.ok() ? db_.changes() : 0;
+}
+
 std::int64_t SqliteWriter::forget_claims(UtcMillis now, std::int64_t limit) {
   db_.prepare(
          "DELETE FROM claims WHERE (scope, key) IN (SELECT scope, key FROM claims WHERE expires > 0 AND "

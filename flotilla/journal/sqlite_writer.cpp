@@ -4,8 +4,10 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/journal/core/event_records.hpp"
 #include "flotilla/journal/sqlite_schema.hpp"
 
 namespace flotilla::journal {
@@ -120,7 +122,14 @@ bool SqliteWriter::begin(UtcMillis now) {
   return ok();
 }
 
-bool SqliteWriter::commit() { return commit_.run(); }
+bool SqliteWriter::commit() {
+  if (vault_ != nullptr && db_.ok()) {
+    if (const auto saved = vault_->save(); !saved) {
+      db_.note(SQLITE_CANTOPEN, saved.error().message);  // like a full disk: tried again with the next group
+    }
+  }
+  return commit_.run();
+}
 
 void SqliteWriter::roll_back() {
   fresh_.clear();
@@ -130,6 +139,9 @@ void SqliteWriter::roll_back() {
 
 AppendResult SqliteWriter::apply(Batch& batch) {
   if (auto error = refusal(batch)) {
+    return std::unexpected(std::move(*error));
+  }
+  if (auto error = seal(batch)) {
     return std::unexpected(std::move(*error));
   }
   Appended appended;
@@ -220,6 +232,31 @@ std::optional<Holder> SqliteWriter::holder(const Claim& claim) {
                 UtcMillis(rows.integer(2))};
 }
 
+std::optional<AppendError> SqliteWriter::seal(const Batch& batch) {
+  sealed_.clear();
+  if (vault_ == nullptr) {
+    return std::nullopt;
+  }
+  for (const Append& append : batch.appends) {
+    for (const NewRecord& record : append.records) {
+      if (record.category.empty() || !is_event(append.record_class, record.type)) {
+        continue;
+      }
+      auto body = vault_->seal(record.category, record.body, batch.time);
+      if (!body && body.error().code == Errc::limit) {
+        return TooLarge{std::move(body.error().message)};
+      }
+      if (!body) {
+        return StoreUnavailable{std::move(body.error().message)};
+      }
+      if (*body) {
+        sealed_.emplace(&record, *std::move(*body));
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 std::uint64_t SqliteWriter::head(RecordClass record_class, std::uint64_t stream) {
   if (const auto known = heads_.find(stream); known != heads_.end()) {
     return known->second;
@@ -260,7 +297,13 @@ void SqliteWriter::append_records(Batch& batch, Appended& appended) {
                               .time = batch.time,
                               .body = std::move(fresh.body)};
       scratch_.clear();
-      encode(scratch_, stored->record);
+      if (const auto sealed = sealed_.find(&fresh); sealed == sealed_.end()) {
+        encode(scratch_, stored->record);
+      } else {
+        Record kept = stored->record;
+        kept.body = std::move(sealed->second);
+        encode(scratch_, kept);
+      }
       Segment& segment = segment_for(append.record_class, fresh.category);
       segment.insert.run(last_position_, stream.value(), version, category_id(fresh.category),
                          sqlite::Blob{scratch_});

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "flotilla/journal/journal.hpp"
+#include "flotilla/journal/key_vault.hpp"
 #include "flotilla/journal/sqlite.hpp"
 
 namespace flotilla::journal {
@@ -32,6 +33,10 @@ class SqliteWriter {
 
   // The file is at the newest schema. Raises the epoch by one. Errors: as of SQLite.
   [[nodiscard]] static Result<std::unique_ptr<SqliteWriter>> open(sqlite::Connection& db);
+  // Who seals what is personal, from now on; outlives this.
+  void set_vault(KeyVault* vault) noexcept { vault_ = vault; }
+  // From now on what is deleted is written over with zeros. Between transactions.
+  void delete_for_good() { db_.execute("PRAGMA secure_delete = ON"); }
 
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
   [[nodiscard]] Position position() const noexcept { return Position(last_position_); }
@@ -60,6 +65,10 @@ class SqliteWriter {
   std::int64_t drop_old_segments(UtcMillis now, bool hard);
   // Removes at most `limit` claims that expired by `now`. Gives how many.
   std::int64_t forget_claims(UtcMillis now, std::int64_t limit);
+  // Removes at most `limit` of the oldest records of a topic at or before `until`. Gives how many.
+  std::int64_t forget_topic(const std::string& topic, Position until, std::int64_t limit);
+  // Removes at most `limit` claims of a scope. Gives how many.
+  std::int64_t forget_scope(const std::string& scope, std::int64_t limit);
   // Removes at most `limit` rows of a fold's table. Gives how many.
   std::int64_t forget_rows(std::uint64_t table, std::int64_t limit);
 
@@ -87,6 +96,7 @@ class SqliteWriter {
   [[nodiscard]] std::optional<Holder> holder(const Claim& claim);
   [[nodiscard]] std::uint64_t head(RecordClass record_class, std::uint64_t stream);
 
+  [[nodiscard]] std::optional<AppendError> seal(const Batch& batch);
   void append_records(Batch& batch, Appended& appended);
   void change_rows(const Batch& batch, const Appended& appended);
   void change_keys(const Batch& batch, const Appended& appended);
@@ -102,6 +112,8 @@ class SqliteWriter {
   std::uint64_t last_stream_ = 0;
   std::int64_t now_ = 0;
   std::string scratch_;
+  KeyVault* vault_ = nullptr;
+  std::map<const NewRecord*, std::string> sealed_;  // bodies as they are kept, where they are others
   std::vector<RecordPtr> fresh_;
   std::unordered_map<std::uint64_t, std::uint64_t> heads_;
   std::unordered_map<std::string, std::int64_t> categories_;

@@ -1,0 +1,67 @@
+// What the embedded journal does with topics beside appending and reading: deletion and erasure.
+#include <utility>
+
+#include "flotilla/journal/sqlite_journal.hpp"
+
+namespace flotilla::journal {
+
+TopicUpkeep* topic_upkeep(Journal& journal) noexcept { return dynamic_cast<TopicUpkeep*>(&journal); }
+
+void SqliteJournal::forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) {
+  add_job({.work =
+               [topic = std::move(topic), until](SqliteWriter& writer) {
+                 return writer.forget_topic(topic, until, static_cast<std::int64_t>(kMaxForgotten));
+               },
+           .done =
+               [this, done = std::move(done)](Result<std::int64_t> gone) mutable {
+                 if (gone && *gone > 0) {
+                   tail_.restart_at(tail_.end());  // the newest records are in memory, too
+                 }
+                 done(std::move(gone));
+               }});
+}
+
+void SqliteJournal::forget_scope(std::string scope, Done<Result<std::int64_t>> done) {
+  add_job({.work =
+               [scope = std::move(scope)](SqliteWriter& writer) {
+                 return writer.forget_scope(scope, static_cast<std::int64_t>(kMaxForgotten));
+               },
+           .done = std::move(done)});
+}
+
+void SqliteJournal::set_personal(std::map<std::string, PersonalFields, std::less<>> by_topic) {
+  const bool some = !by_topic.empty();
+  vault_.set_policies(std::move(by_topic));
+  if (some) {
+    add_job({.work =
+                 [](SqliteWriter& writer) {
+                   writer.delete_for_good();
+                   return 0;
+                 },
+             .done = [](Result<std::int64_t>) {},
+             .in_transaction = false});
+  }
+}
+
+// On the writer's thread, so that no batch is sealed under the key at the same time; what was committed
+// before is in memory as it was published.
+void SqliteJournal::erase_key(std::string subject, Done<Result<std::int64_t>> done) {
+  auto erased = std::make_shared<Result<std::int64_t>>(0);
+  add_job({.work =
+               [this, erased, subject = std::move(subject)](SqliteWriter&) {
+                 *erased = vault_.erase(subject, now());
+                 tail_.restart_at(tail_.end());
+                 return 0;
+               },
+           .done = [erased, done = std::move(done)](
+                       Result<std::int64_t> ran) mutable { done(ran ? std::move(*erased) : std::move(ran)); },
+           .in_transaction = false});
+}
+
+void SqliteJournal::scrub(Done<Result<std::int64_t>> done) {
+  add_job({.work = [this](SqliteWriter&) { return cut_log(); },
+           .done = std::move(done),
+           .in_transaction = false});
+}
+
+}  // namespace flotilla::journal

@@ -1,0 +1,54 @@
+// What a store can do with the records of topics beside the Journal: take them out before their time, and
+// keep what is personal in them sealed.
+//
+// For: events, when a person deletes a topic or has the data of a subject erased. Not every store can:
+// topic_upkeep() gives null then.
+// Ownership: part of its journal. Threads: as of Journal; callbacks must not block. Limits: kMaxForgotten
+// records or keys a call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "flotilla/base/error.hpp"
+#include "flotilla/journal/core/personal.hpp"
+#include "flotilla/journal/core/position.hpp"
+#include "flotilla/journal/reply.hpp"
+
+namespace flotilla::journal {
+
+class Journal;
+class KeyVault;
+
+class TopicUpkeep {
+ public:
+  TopicUpkeep() = default;
+  TopicUpkeep(const TopicUpkeep&) = delete;
+  TopicUpkeep& operator=(const TopicUpkeep&) = delete;
+  virtual ~TopicUpkeep() = default;
+
+  // Each call is one bounded piece of work between commits: repeat it until it gives 0.
+
+  // The oldest records of a topic at or before `until`, which is in the journal. Whoever reads does not find
+  // them any more, from memory either; their streams go on from their last version. Gives how many.
+  virtual void forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) = 0;
+  // Claims of a scope, expired or not. Gives how many.
+  virtual void forget_scope(std::string scope, Done<Result<std::int64_t>> done) = 0;
+
+  // What is personal, from now on; what is deleted leaves nothing in the files then.
+  virtual void set_personal(std::map<std::string, PersonalFields, std::less<>> by_topic) = 0;
+  // Who seals it.
+  [[nodiscard]] virtual KeyVault& vault() noexcept = 0;
+  // Destroys the key of a subject: on disk, and no reader has what it sealed from then on. Gives how many
+  // keys there were.
+  virtual void erase_key(std::string subject, Done<Result<std::int64_t>> done) = 0;
+  // Leaves nothing of what was deleted or written over in any file of the store. Gives 1, or 0 where readers
+  // keep the log from being emptied: try again.
+  virtual void scrub(Done<Result<std::int64_t>> done) = 0;
+};
+
+[[nodiscard]] TopicUpkeep* topic_upkeep(Journal& journal) noexcept;
+
+}  // namespace flotilla::journal
