@@ -14,6 +14,7 @@
 #include "flotilla/app/cli_queues.hpp"
 #include "flotilla/app/cli_sagas.hpp"
 #include "flotilla/app/cli_subscriptions.hpp"
+#include "flotilla/app/cli_topics.hpp"
 #include "flotilla/app/cli_verbs.hpp"
 #include "flotilla/json/reader.hpp"
 
@@ -32,7 +33,7 @@ struct Parsed {
   std::string action = "list";
   std::string service;
   std::string gateway;
-  std::string topic;
+  TopicOrder topic;
   SubscriptionCommand subscriptions;
   QueueOrder queue;
   ViewOrder view;
@@ -160,21 +161,6 @@ void add_client_verbs(CLI::App& app, Parsed& parsed) {
       add_client_verb(app, "explain", "a service's policies, and its worst case", parsed);
   explain->add_option("SERVICE", parsed.service, "the service")->required();
   explain->callback([&] { parsed.run = [&] { return explain_service(parsed.client, parsed.service); }; });
-}
-
-void add_topic_verb(CLI::App& app, Parsed& parsed) {
-  CLI::App* const topics = add_client_verb(app, "topics", "look at topics of events", parsed);
-  topics->add_option("ACTION", parsed.action, "list or show")->check(CLI::IsMember({"list", "show"}));
-  topics->add_option("TOPIC", parsed.topic, "which one; for show");
-  topics->callback([&] {
-    const bool list = parsed.action == "list";
-    if (list != parsed.topic.empty()) {
-      throw CLI::ValidationError("TOPIC", list ? "list takes no topic" : "show needs a topic");
-    }
-    parsed.run = [&, list] {
-      return list ? list_topics(parsed.client) : show_topic(parsed.client, parsed.topic);
-    };
-  });
 }
 
 void add_queue_verb(CLI::App& app, Parsed& parsed) {
@@ -396,7 +382,10 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_file_verbs(app, commands, parsed);
   add_client_verbs(app, parsed);
   add_saga_verb(app, parsed);
-  add_topic_verb(app, parsed);
+  add_topic_options(*add_client_verb(app, "topics", "look at topics of events, or delete one", parsed),
+                    parsed.topic, parsed.client, parsed.run);
+  add_subject_options(*add_client_verb(app, "subjects", "erase the personal data of somebody", parsed),
+                      parsed.topic, parsed.client, parsed.run);
   add_subscription_options(
       *add_client_verb(app, "subscriptions", "look at subscriptions and their dead letters, or operate one",
                        parsed),

@@ -75,9 +75,9 @@ int run_order(const ClientOptions& options, const SubscriptionOrder& order) {
   std::string body;
   json::Writer out(body);
   out.begin_object();
-  for (const auto& [name, value] : {std::pair("from", &order.from), std::pair("to", &order.to),
-                                    std::pair("key", &order.key), std::pair("who", &order.who),
-                                    std::pair("why", &order.why)}) {
+  for (const auto& [name, value] :
+       {std::pair("from", &order.from), std::pair("to", &order.to), std::pair("key", &order.key),
+        std::pair("who", &order.who), std::pair("why", &order.why)}) {
     if (!value->empty()) {
       out.key(name).value(*value);
     }

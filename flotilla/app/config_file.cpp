@@ -10,12 +10,14 @@
 #include <fmt/format.h>
 
 #include "flotilla/app/command_config.hpp"
+#include "flotilla/app/topic_config.hpp"
 #include "flotilla/app/view_config.hpp"
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
 #include "flotilla/config/spec.hpp"
 #include "flotilla/cqrs/aggregate_config_reader.hpp"
 #include "flotilla/cqrs/view_config_reader.hpp"
+#include "flotilla/events/personal_config_reader.hpp"
 #include "flotilla/events/subscription_config_reader.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
 #include "flotilla/gateway/gateway_config_reader.hpp"
@@ -189,6 +191,9 @@ void add_named_topics(ConfigFile& file) {
       file.topics.push_back(events::default_topic(name));
     }
   };
+  if (!file.personal.empty()) {
+    add(std::string(events::kErasedTopic));
+  }
   for (const saga::DefinitionPtr& definition : file.sagas) {
     for (const saga::Publication& publication : definition->publish) {
       add(publication.topic);
@@ -353,6 +358,7 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
            });
   add_part(spec, "topics", "events, by name", [&sources](ConfigFile& f, const Node& n, Problems& p) {
     f.topics = events::read_topics(n, sources, p);
+    f.personal = events::read_personal_topics(n);
   });
   add_part(
       spec, "subscriptions", "who is sent the events of which topic",
@@ -432,6 +438,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
       check_queues(file, *root, problems);
       check_views(file, *root, problems);
       check_aggregates(file, *root, problems);
+      check_topics(file, *root, problems);
     }
   }
   if (!problems.empty()) {

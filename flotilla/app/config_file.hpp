@@ -19,6 +19,7 @@
 #include "flotilla/events/core/topic.hpp"
 #include "flotilla/events/subscription.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
+#include "flotilla/journal/core/personal.hpp"
 #include "flotilla/net/cidr.hpp"
 #include "flotilla/saga/core/definition.hpp"
 
@@ -57,6 +58,7 @@ struct ConfigFile {
   std::vector<gateway::CompositionConfig> compositions;
   std::vector<saga::DefinitionPtr> sagas;
   std::vector<events::TopicPtr> topics;  // every topic the file names anywhere
+  std::map<std::string, journal::PersonalFields, std::less<>> personal;  // by topic
   std::vector<events::SubscriptionPtr> subscriptions;
   std::vector<cqrs::ViewDefinitionPtr> views;
   std::vector<cqrs::AggregatePtr> aggregates;

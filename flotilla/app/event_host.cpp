@@ -25,6 +25,8 @@ EventHost::EventHost(journal::Journal& journal, const std::vector<events::TopicP
       reader_(journal, metrics_),
       api_(topics_, publisher_, reader_, metrics_, seed),
       operator_api_(topics_, journal),
+      erasure_(journal, publisher_, seed),
+      subject_api_(erasure_),
       subscriptions_(journal, seed),
       dead_letters_(journal, subscriptions_),
       declared_(journal, subscriptions_),
@@ -41,6 +43,35 @@ void EventHost::replace_topics(const std::vector<events::TopicPtr>& topics) {
   }
 }
 
+void EventHost::set_readers(std::vector<events::TopicUse> readers, journal::KeyVault::Policies personal) {
+  readers_ = std::move(readers);
+  personal_ = std::move(personal);
+  (void)merge();
+}
+
+void EventHost::follow(const std::vector<events::SubscriptionPtr>& subscriptions) {
+  std::vector<events::TopicUse> uses = readers_;
+  std::vector<events::DerivedTopic> derived;
+  for (const events::SubscriptionPtr& each : subscriptions) {
+    const events::SubscriptionPolicy& policy = each->policy;
+    uses.push_back({.topic = policy.topic, .user = "subscription " + policy.name});
+    for (const std::string& to : {policy.dead_letter, policy.on_success, policy.on_failure}) {
+      derived.push_back({.from = policy.topic, .to = to});
+    }
+  }
+  operator_api_.removal().set_uses(std::move(uses));
+  erasure_.set_personal(events::personal_topics(personal_, derived));
+}
+
+net::Task<> EventHost::tend_deletions() {
+  const auto tended = co_await operator_api_.removal().tend();
+  std::string trouble = tended ? std::string() : tended.error().message;
+  if (!trouble.empty() && trouble != deletion_trouble_) {
+    log::error("topics that were deleted keep some of their events for now: {}", trouble);
+  }
+  deletion_trouble_ = std::move(trouble);
+}
+
 void EventHost::collect(telemetry::MetricsPage& page) const {
   constexpr telemetry::Family kForgotten{"flotilla_events_forgotten_total",
                                          "Events deleted because their topic's retention has passed."};
@@ -48,6 +79,7 @@ void EventHost::collect(telemetry::MetricsPage& page) const {
   metrics_.collect(page);
   subscriptions_.collect(page);
   dead_letters_.collect(page);
+  erasure_.collect(page);
 }
 
 net::Task<> EventHost::tend_forever(net::Loop& loop) {
@@ -56,6 +88,7 @@ net::Task<> EventHost::tend_forever(net::Loop& loop) {
     co_await tend_declared();
     if (looks % kCountEvery == 0) {
       co_await sweep_dead_letters();
+      co_await tend_deletions();
     }
     if (looks % kForgetEvery == 0) {
       co_await forget_periods();
@@ -116,6 +149,7 @@ std::vector<events::SubscriptionPtr> EventHost::merge() {
     }
   }
   topics_.replace(topics);
+  follow(all);
   return all;
 }
 

@@ -14,7 +14,9 @@
 #include "flotilla/events/api.hpp"
 #include "flotilla/events/dead_letters.hpp"
 #include "flotilla/events/declared_subscriptions.hpp"
+#include "flotilla/events/erasure.hpp"
 #include "flotilla/events/operator_api.hpp"
+#include "flotilla/events/subject_api.hpp"
 #include "flotilla/events/subscription_api.hpp"
 #include "flotilla/events/subscription_runner.hpp"
 #include "flotilla/journal/journal.hpp"
@@ -29,6 +31,11 @@ class EventHost {
 
   // Those of the file, from now on.
   void replace_topics(const std::vector<events::TopicPtr>& topics);
+
+  // Who reads topics beside subscriptions, and what the file says is personal, from now on.
+  void set_readers(std::vector<events::TopicUse> readers, journal::KeyVault::Policies personal);
+  [[nodiscard]] events::Erasure& erasure() noexcept { return erasure_; }
+  [[nodiscard]] events::SubjectApi& subject_api() noexcept { return subject_api_; }
 
   [[nodiscard]] events::Api& api() noexcept { return api_; }
   [[nodiscard]] events::OperatorApi& operator_api() noexcept { return operator_api_; }
@@ -52,6 +59,9 @@ class EventHost {
   // Of both kinds, with the topics that they name.
   [[nodiscard]] std::vector<events::SubscriptionPtr> merge();
   [[nodiscard]] net::Task<> forget_periods();
+  [[nodiscard]] net::Task<> tend_deletions();
+  // Of all of them: who reads which topic, and what is made of it.
+  void follow(const std::vector<events::SubscriptionPtr>& subscriptions);
 
   journal::Journal& journal_;
   events::TopicTable topics_;
@@ -60,6 +70,8 @@ class EventHost {
   events::TopicReader reader_;
   events::Api api_;
   events::OperatorApi operator_api_;
+  events::Erasure erasure_;
+  events::SubjectApi subject_api_;
   events::SubscriptionRunner subscriptions_;
   events::DeadLetters dead_letters_;
   events::DeclaredSubscriptions declared_;
@@ -67,6 +79,9 @@ class EventHost {
   std::uint64_t forgotten_ = 0;  // events
   std::string trouble_;          // with dead letters, that was logged last
   std::string declared_trouble_;
+  std::string deletion_trouble_;
+  std::vector<events::TopicUse> readers_;
+  journal::KeyVault::Policies personal_;
   std::vector<events::TopicPtr> file_topics_;
   std::vector<events::SubscriptionPtr> file_subscriptions_;
 };

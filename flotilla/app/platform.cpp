@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "flotilla/admin/core/control_guard.hpp"
+#include "flotilla/app/erasure_views.hpp"
+#include "flotilla/app/topic_config.hpp"
 #include "flotilla/base/log.hpp"
 #include "flotilla/cqrs/redis_protocol.hpp"
 #include "flotilla/http/core/problem.hpp"
@@ -188,8 +190,10 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
       }
       redis = *cqrs::parse_redis_address(url);
     }
+    events_->set_readers(views_of_topics(runtime->file), runtime->file.personal);
     views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
     commands_ = std::make_unique<CommandHost>(sagas_->journal(), seed, runtime->file);
+    events_->erasure().set_rebuild(rebuild_views(views_->runner()));
     if (auto shared = share_queues(); !shared) {
       return shared;
     }
@@ -390,6 +394,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
                         [this](http::Request request, net::SocketAddress peer) {
                           return events_->operator_api().handle(std::move(request), peer);
                         });
+      admin_api_->mount(std::string(events::SubjectApi::kPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return events_->subject_api().handle(std::move(request), peer);
+                        });
       admin_api_->mount(std::string(events::QueueApi::kOperatorPrefix),
                         [this](http::Request request, net::SocketAddress peer) {
                           return queues_->api().handle_operator(std::move(request), peer);
@@ -572,6 +580,7 @@ Result<> Platform::reload() {
     }
     sagas_->replace_definitions((*runtime)->file.sagas);
     events_->replace_topics((*runtime)->file.topics);
+    events_->set_readers(views_of_topics((*runtime)->file), (*runtime)->file.personal);
     views_->runner().replace((*runtime)->file.views);
     commands_->replace((*runtime)->file);
   }

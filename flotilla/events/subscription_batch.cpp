@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/journal/core/event_records.hpp"
 #include "flotilla/journal/core/topic.hpp"
 
 namespace flotilla::events {
@@ -10,16 +11,20 @@ namespace {
 
 using journal::RecordClass;
 
+static_assert(kLetterRecord == journal::kBuriedEventRecord);
+
 // The dead letter as people work with it: a stream of its own, and a row.
-void begin_letter(journal::Batch& batch, std::string_view subscription, const journal::Event& event) {
+// Its category is the topic of dead letters, so that what is personal in it is sealed, too.
+void begin_letter(journal::Batch& batch, const SubscriptionPolicy& policy, const journal::Event& event) {
   const journal::StreamRef stream = batch.create();
-  batch.appends.push_back({.record_class = RecordClass::queue,
-                           .stream = stream,
-                           .expected = 0,
-                           .records = {{.type = kLetterRecord, .body = encode(event), .category = {}}}});
+  batch.appends.push_back(
+      {.record_class = RecordClass::queue,
+       .stream = stream,
+       .expected = 0,
+       .records = {{.type = kLetterRecord, .body = encode(event), .category = policy.dead_letter}}});
   batch.summaries.push_back({.record_class = RecordClass::queue,
                              .stream = stream,
-                             .name = letter_row_name(subscription),
+                             .name = letter_row_name(policy.name),
                              .state = std::string(to_string(LetterState::open)),
                              .attributes = letter_row({.event = event})});
 }
@@ -80,7 +85,7 @@ SubscriptionBatch make_batch(const effect::Append& append, const SubscriptionPol
   // Behind what topics get, so that topics' streams are the first ones that are created.
   for (const CausedEvent& each : append.caused) {
     if (each.kind == CausedEvent::Kind::dead_letter) {
-      begin_letter(batch, policy.name, each.event);
+      begin_letter(batch, policy, each.event);
     }
   }
   for (const RedriveOutcome& each : append.letters) {

@@ -7,6 +7,7 @@
 
 #include "flotilla/config/schema_node.hpp"
 #include "flotilla/config/spec.hpp"
+#include "flotilla/events/personal_config_reader.hpp"
 
 namespace flotilla::events {
 namespace {
@@ -39,6 +40,28 @@ void read_schema(Topic& topic, const Node& node, const config::Sources& sources,
   topic.schema = std::move(*schema);
 }
 
+// What says whose an event is, and which ones belong together, stays readable.
+void check_personal(const Topic& topic, const Node& node, Problems& problems) {
+  const Node* const written = node.find("personal");
+  Problems known;  // the spec has told them
+  const auto personal = written == nullptr ? std::nullopt : personal_kind().read(*written, known);
+  if (!personal) {
+    return;
+  }
+  for (const journal::FieldPath& field : personal->fields) {
+    if (topic.key_text == journal::to_string(field)) {
+      problems.add(written->place, fmt::format("{} is the topic's key, which stays readable, so it cannot be "
+                                               "personal",
+                                               topic.key_text));
+    }
+    if (personal->subject == field) {
+      problems.add(written->place, fmt::format("{} is the subject, which stays readable: use an id that says "
+                                               "nothing",
+                                               journal::to_string(field)));
+    }
+  }
+}
+
 Spec<Topic> topic_spec(const config::Sources& sources) {
   Spec<Topic> s("a topic");
   s.field_with<std::string>("key", config::text(), &read_key,
@@ -52,6 +75,9 @@ Spec<Topic> topic_spec(const config::Sources& sources) {
         read_schema(topic, node, sources, problems);
       },
       "what data must fulfil to be published", "none");
+  s.field_with<journal::PersonalFields>(
+      "personal", personal_kind(), [](Topic&, const journal::PersonalFields&, const Node&, Problems&) {},
+      "fields that can be erased ([events](events.md#personal-data)); with a journal in SQLite", "none");
   s.field("retain", config::duration(kLeastRetention, kLongestRetention), &Topic::retain,
           "how long events are kept", "for ever");
   return s;
@@ -87,6 +113,7 @@ std::vector<TopicPtr> read_topics(const Node& node, const config::Sources& sourc
     }
     Topic topic{.name = entry.key};
     if (spec.read(entry.value, topic, problems)) {
+      check_personal(topic, entry.value, problems);
       topics.push_back(std::make_shared<const Topic>(std::move(topic)));
     }
   }
