@@ -146,6 +146,7 @@ def a_restart_goes_on(flotilla, _):
     flotilla.spawn()
     flotilla.await_ready()
     wait_until(lambda: read("spent/ann", position).status == 200, "it has caught up")
+    wait_until(lambda: read("user_orders/ann", position).status == 200, "the other one, too")
     check_equal(read("spent/ann").json(), 21, "the view")
     shown = flotilla.admin("GET", "/api/v1/views/spent").json()
     check_equal((shown["version"], shown["building"]), (2, None), "the version")
