@@ -7,8 +7,6 @@
 #include "flotilla/saga/embedded.hpp"
 #include "flotilla/saga/sqlite_barrier.hpp"
 
-using namespace flotilla::saga;
-
 namespace {
 
 struct Count {
@@ -36,6 +34,7 @@ bool executes_a_command(const std::string& file) {
 }  // namespace
 
 int main(int, char** argv) {
+  using namespace flotilla::saga;
   const StepFunction good = [](const StepCall& call) { return Outcome::done(call.input["order"]); };
   auto sagas = flotilla::saga::Embedded::open(
       {.path = std::string(argv[1]) + "/sagas.db",

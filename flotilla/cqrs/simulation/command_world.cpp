@@ -189,7 +189,8 @@ void CommandWorld::ask(std::size_t wish) {
   request->wish = wish;
   request->began_ms = now_ms_;
   const auto known = keys_.find(asked.command + asked.ask.key);
-  if (!asked.ask.key.empty() && known != keys_.end() && known->second.expires_ms <= now_ms_) {
+  if (!asked.ask.key.empty() && known != keys_.end() && !known->second.empty() &&
+      known->second.back().expires_ms <= now_ms_) {
     coverage_.count(Event::key_expired);
   }
   request->run = std::make_unique<CommandRun>(code(), command_named(asked.command), asked.id, asked.ask,

@@ -106,12 +106,11 @@ class CommandWorld {
     bool raced_creation = false;
     std::uint64_t commits = 0;
   };
-  // What is known of a key by what was committed under it.
+  // What was committed under a key; when its time is over there may be another.
   struct Known {
     std::string body;
-    std::int64_t committed_ms = 0;
     std::int64_t expires_ms = 0;
-    std::optional<std::string> answer;  // that somebody was given
+    std::string answer;  // byte by byte
   };
 
   // command_world.cpp
@@ -134,7 +133,7 @@ class CommandWorld {
   [[nodiscard]] CommandInput carry_out(Request& request);
   [[nodiscard]] CommandInput commit(Request& request, const effect::Commit& commit);
   [[nodiscard]] CommandInput append(const effect::Commit& commit, Request& request);
-  void committed(Request& request, const effect::Commit& commit);
+  void committed(Request& request, const effect::Commit& commit, journal::Position position);
   void check_snapshot(const effect::Commit& commit);
   void given(Request& request, const CommandAnswer& answer);
   void check_reply(const Request& request, const CommandAnswer& answer);
@@ -155,7 +154,7 @@ class CommandWorld {
   TopicStreams topics_;  // as this life knows them
   std::vector<Wish> wishes_;
   std::vector<std::unique_ptr<Request>> under_way_;
-  std::map<std::string, Known> keys_;
+  std::map<std::string, std::vector<Known>> keys_;  // in the order of commits
   std::map<std::string, std::uint64_t> versions_;   // of aggregates, as they were committed
   std::map<std::string, std::uint64_t> snapshots_;  // fold of the last one
   std::uint64_t kept_events_ = 0;

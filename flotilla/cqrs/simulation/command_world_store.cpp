@@ -34,6 +34,25 @@ std::string bytes_of(const CommandAnswer& answer) {
   return bytes;
 }
 
+// What is one request: the body, and the version that it is for.
+std::string request_of(const CommandAsk& ask) {
+  return json::write(ask.command) + (ask.expected ? fmt::format(" at {}", *ask.expected) : "");
+}
+
+// What whoever asks under its key must be told.
+CommandAnswer answer_to(const effect::Commit& commit, journal::Position position) {
+  const KeptReply& reply = *commit.reply;
+  if (reply.refused) {
+    return {.outcome = std::unexpected(CommandRefusal{.reason = Reason::refused,
+                                                      .detail = reply.message,
+                                                      .code = reply.code,
+                                                      .service = {},
+                                                      .effect = Effect::none})};
+  }
+  return {.outcome = CommandReply{
+              .id = reply.id, .version = reply.version, .position = position, .events = commit.events}};
+}
+
 std::uint64_t number(const json::Value& value) {
   return static_cast<std::uint64_t>(value.as_int().value_or(0));
 }
@@ -114,7 +133,7 @@ CommandInput CommandWorld::append(const effect::Commit& commit, Request& request
           coverage_.count(Event::topic_created);
         }
       }
-      committed(request, commit);
+      committed(request, commit, done->position);
       return input::Committed{done->position};
     }
     if (const auto* const conflict = std::get_if<journal::VersionConflict>(&done.error())) {
@@ -141,7 +160,7 @@ CommandInput CommandWorld::append(const effect::Commit& commit, Request& request
 }
 
 // What is durable now.
-void CommandWorld::committed(Request& request, const effect::Commit& commit) {
+void CommandWorld::committed(Request& request, const effect::Commit& commit, journal::Position position) {
   const Wish& wish = wishes_[request.wish];
   ++request.commits;
   ++coverage_.commits;
@@ -164,14 +183,13 @@ void CommandWorld::committed(Request& request, const effect::Commit& commit) {
   if (wish.ask.key.empty()) {
     return;
   }
-  Known& known = keys_[wish.command + wish.ask.key];
-  if (known.expires_ms > commit.time_ms) {
+  std::vector<Known>& known = keys_[wish.command + wish.ask.key];
+  if (!known.empty() && known.back().expires_ms > commit.time_ms) {
     violated(fmt::format("P8: key {} is executed twice", wish.ask.key));
   }
-  known = {.body = json::write(wish.ask.command),
-           .committed_ms = commit.time_ms,
-           .expires_ms = commit.time_ms + to_millis(code()->keep_replies),
-           .answer = {}};
+  known.push_back({.body = request_of(wish.ask),
+                   .expires_ms = commit.time_ms + to_millis(code()->keep_replies),
+                   .answer = commit.reply ? bytes_of(answer_to(commit, position)) : std::string()});
 }
 
 // A snapshot is the fold from scratch, up to its version, by the code that it names.
@@ -273,15 +291,19 @@ void CommandWorld::check_reply(const Request& request, const CommandAnswer& answ
 // P8: within its time a key has one answer, and it is what was committed under it.
 void CommandWorld::check_key(const Request& request, const CommandAnswer& answer, const std::string& bytes) {
   const Wish& wish = wishes_[request.wish];
-  const auto found = keys_.find(wish.command + wish.ask.key);
-  const Reason reason = answer.outcome ? Reason::draining : answer.outcome.error().reason;
-  if (found != keys_.end() &&
-      request.began_ms + to_millis(code()->keep_replies) <= found->second.committed_ms) {
-    return;  // so late that its key has ended, and was used again
+  // A request that was long under way may have seen any that held between its begin and its end.
+  std::vector<const Known*> seen;
+  for (const Known& each : keys_[wish.command + wish.ask.key]) {
+    if (each.expires_ms > request.began_ms) {
+      seen.push_back(&each);
+    }
   }
+  const std::string body = request_of(wish.ask);
+  const auto has_body = [&](const Known* each) { return each->body == body; };
+  const Reason reason = answer.outcome ? Reason::draining : answer.outcome.error().reason;
   if (reason == Reason::key_reused) {
     coverage_.count(Event::key_reused);
-    if (found == keys_.end() || found->second.body == json::write(wish.ask.command)) {
+    if (std::ranges::all_of(seen, has_body)) {
       violated(fmt::format("key {} was not used for another body", wish.ask.key));
     }
     return;
@@ -291,26 +313,20 @@ void CommandWorld::check_key(const Request& request, const CommandAnswer& answer
   if (!decided) {
     return;
   }
-  if (found == keys_.end()) {
-    violated(fmt::format("P8: key {} is answered, and nothing is kept under it", wish.ask.key));
-    return;
-  }
-  Known& known = found->second;
   if (answer.replayed) {
     coverage_.events[static_cast<std::size_t>(Event::refusal_replayed)] += answer.outcome ? 0 : 1;
     coverage_.events[static_cast<std::size_t>(Event::key_asked_again)] +=
         request.run->counts().conflicts > 0 && !request.raced_key && !request.raced_creation ? 1 : 0;
-    if (known.expires_ms <= request.began_ms) {
-      violated(fmt::format("key {} had expired, and is answered", wish.ask.key));
-    }
   }
-  if (known.body != json::write(wish.ask.command)) {
-    violated(fmt::format("key {} is answered to another body", wish.ask.key));
+  std::erase_if(seen, [&](const Known* each) { return !has_body(each); });
+  if (seen.empty()) {
+    violated(fmt::format("P8: key {} is answered, and nothing is kept under it for that body", wish.ask.key));
+    return;
   }
-  if (known.answer && *known.answer != bytes) {
-    violated(fmt::format("P8: key {} is answered\n{}\nand then\n{}", wish.ask.key, *known.answer, bytes));
+  if (std::ranges::none_of(seen, [&](const Known* each) { return each->answer == bytes; })) {
+    violated(
+        fmt::format("P8: key {} is answered\n{}\nand not\n{}", wish.ask.key, bytes, seen.back()->answer));
   }
-  known.answer = bytes;
 }
 
 std::vector<journal::RecordPtr> CommandWorld::all(journal::RecordClass record_class,
