@@ -155,8 +155,9 @@ TEST(StartSaga, IsRefusedWithThePlaceAndAHint) {
   EXPECT_THAT(compile("    - POST /orders: { saga: [place-order] }\n"), StartsWith("f:4:29: "));
   EXPECT_THAT(compile("    - POST /orders: { saga: place-order, wait: 61s }\n"), StartsWith("f:4:48: "));
   EXPECT_THAT(compile("    - POST /orders: { saga: place-order, wait: 5 }\n"), StartsWith("f:4:48: "));
-  EXPECT_EQ(compile("    - POST /orders: { saga: place-order, only: [a] }\n"),
-            "f:4:42: unknown action 'only'; known are proxy, compose, saga, command, view, respond, redirect");
+  EXPECT_EQ(
+      compile("    - POST /orders: { saga: place-order, only: [a] }\n"),
+      "f:4:42: unknown action 'only'; known are proxy, compose, saga, command, view, respond, redirect");
 }
 
 }  // namespace
