@@ -131,6 +131,7 @@ TEST(DeclaredSubscriptions, DeletingForgetsWhereItStood) {
     world.start(kFile);
     co_await world.publish("a", R"({"n":1})");
     EXPECT_EQ((co_await world.ask("PUT", "mail", kMail)).status, 201);
+    EXPECT_TRUE(co_await world.declared->tend());
     co_await world.until([&] { return times(world, R"(/events {"n":1})") == 1; });
     EXPECT_EQ((co_await world.ask("DELETE", "mail")).status, 202);
     const auto busy = co_await world.ask("PUT", "mail", kMail);
@@ -139,6 +140,7 @@ TEST(DeclaredSubscriptions, DeletingForgetsWhereItStood) {
     co_await settle(world, "mail");
     // The topic may be another one now, and all of it comes again.
     EXPECT_EQ((co_await world.ask("PUT", "mail", kMail)).status, 201);
+    EXPECT_TRUE(co_await world.declared->tend());
     co_await world.until([&] { return times(world, R"(/events {"n":1})") == 2; });
     world.runner->stop();
   });
