@@ -14,6 +14,8 @@ pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(LIBPQ REQUIRED libpq>=14)
 # The same, when it names a Redis.
 pkg_check_modules(HIREDIS REQUIRED hiredis>=0.14)
+# The same of Kafka's; its tests link it, for its mock cluster.
+pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka>=2.0)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 # re2.pc asks for -pthread, which the precompiled header was not built with; threads are part of glibc 2.34 and later.
 set_target_properties(PkgConfig::RE2 PROPERTIES INTERFACE_COMPILE_OPTIONS "")

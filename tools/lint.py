@@ -53,6 +53,7 @@ WRAPPED_BY = {
     "ares": ["net"],
     "sqlite3.h": ["journal"],
     "hiredis/": ["cqrs"],
+    "librdkafka/": ["journal"],
 }
 
 RETURN_EFFECT = "return the effect as a value and let the shell outside core/ do it"
@@ -65,7 +66,7 @@ PURE_INCLUDES = [
     (r"(ctime|time\.h)", TAKE_NOW),
     (r"coroutine", "write a state machine: coroutines belong to shells"),
     (r"((sys|netinet|arpa|net|linux)/.*|unistd\.h|fcntl\.h|netdb\.h|poll\.h|signal\.h|csignal|pthread\.h)", RETURN_EFFECT),
-    (r"(spdlog|yaml-cpp|openssl|CLI|hiredis)/.*|ares.*|sqlite3\.h", RETURN_EFFECT),
+    (r"(spdlog|yaml-cpp|openssl|CLI|hiredis)/.*|ares.*|sqlite3\.h|librdkafka/.*", RETURN_EFFECT),
 ]
 PURE_WORDS = [
     (r"\bnow\s*\(", TAKE_NOW),

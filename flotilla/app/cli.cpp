@@ -163,6 +163,11 @@ void add_client_verbs(CLI::App& app, Parsed& parsed) {
   explain->callback([&] { parsed.run = [&] { return explain_service(parsed.client, parsed.service); }; });
 }
 
+void add_kafka_verb(CLI::App& app, Parsed& parsed) {
+  CLI::App* const kafka = add_client_verb(app, "kafka", "look at the Kafka bridge", parsed);
+  kafka->callback([&] { parsed.run = [&] { return show_kafka(parsed.client); }; });
+}
+
 void add_queue_verb(CLI::App& app, Parsed& parsed) {
   CLI::App* const verb =
       add_client_verb(app, "queues", "look at queues for later, or operate a call in one", parsed);
@@ -391,6 +396,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
                        parsed),
       parsed.subscriptions, parsed.client, parsed.run);
   add_queue_verb(app, parsed);
+  add_kafka_verb(app, parsed);
   add_view_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);

@@ -157,6 +157,7 @@ TEST(ClientVerbs, AskTheRightThing) {
       {{"queues", "show", "later", "7"}, "GET /api/v1/queues/later/7"},
       {{"queues", "retry", "later", "7", "--why", "x"}, "POST /api/v1/queues/later/7/retry"},
       {{"queues", "delete", "later", "7"}, "DELETE /api/v1/queues/later/7"},
+      {{"kafka"}, "GET /api/v1/kafka"},
       {{"views"}, "GET /api/v1/views"},
       {{"views", "show", "user_orders"}, "GET /api/v1/views/user_orders"},
       {{"views", "rebuild", "user_orders", "--who", "me"}, "POST /api/v1/views/user_orders/rebuild"},

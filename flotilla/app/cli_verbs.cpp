@@ -25,6 +25,12 @@ constexpr std::array kViewColumns{
     Column{"NAME", "name"},         Column{"STATE", "state"}, Column{"VERSION", "version"},
     Column{"POSITION", "position"}, Column{"LAG", "lag"},     Column{"ROWS", "rows"},
     Column{"EVENTS", "events"},     Column{"FROM", "from"},   Column{"FAILURE", "failure"}};
+constexpr std::array kKafkaColumns{Column{"BROKERS", "brokers"}, Column{"GROUP", "group"},
+                                   Column{"STATE", "state"},     Column{"PARTITIONS", "partitions"},
+                                   Column{"WAITING", "waiting"}, Column{"TROUBLE", "trouble"}};
+constexpr std::array kKafkaTopicColumns{Column{"TOPIC", "name"},          Column{"CONFIRMED", "confirmed"},
+                                        Column{"READ", "read"},           Column{"UNSETTLED", "unsettled"},
+                                        Column{"IN FLIGHT", "in_flight"}, Column{"TROUBLE", "trouble"}};
 constexpr std::array kPolicyColumns{Column{"POLICY", "policy"}, Column{"SETTING", "setting"}};
 
 int run(const ClientOptions& options, std::string method, std::string target, const Show& show) {
@@ -37,6 +43,12 @@ std::string breaker_table(const json::Value& breaker) {
 }
 
 std::string view_table(const json::Value& view) { return format_table(std::span(&view, 1), kViewColumns); }
+
+std::string kafka_table(const json::Value& kafka) {
+  const json::Value* const topics = kafka.find("topics");
+  std::string out = format_table(std::span(&kafka, 1), kKafkaColumns);
+  return topics == nullptr ? out : out + "\n" + format_table(topics->items(), kKafkaTopicColumns);
+}
 
 std::string topic_table(const json::Value& topic) {
   return format_table(std::span(&topic, 1), kTopicColumns);
@@ -51,6 +63,8 @@ int list_topics(const ClientOptions& options) {
 int show_topic(const ClientOptions& options, const std::string& topic) {
   return run(options, "GET", with_segment("/api/v1/topics/", topic), &topic_table);
 }
+
+int show_kafka(const ClientOptions& options) { return run(options, "GET", "/api/v1/kafka", &kafka_table); }
 
 int list_views(const ClientOptions& options) {
   return run(options, "GET", "/api/v1/views", as_list(kViewColumns));

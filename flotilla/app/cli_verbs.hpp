@@ -25,6 +25,8 @@ namespace flotilla::app {
 [[nodiscard]] int show_topic(const ClientOptions& options, const std::string& topic);
 [[nodiscard]] int list_views(const ClientOptions& options);
 [[nodiscard]] int show_view(const ClientOptions& options, const std::string& name);
+// The bridge, and a line for each topic.
+[[nodiscard]] int show_kafka(const ClientOptions& options);
 struct ViewOrder {
   std::string name;
   std::string who;

@@ -11,6 +11,7 @@
 
 #include "flotilla/app/command_config.hpp"
 #include "flotilla/app/topic_config.hpp"
+#include "flotilla/app/kafka_config.hpp"
 #include "flotilla/app/view_config.hpp"
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
@@ -439,6 +440,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
       check_views(file, *root, problems);
       check_aggregates(file, *root, problems);
       check_topics(file, *root, problems);
+      check_kafka(file, *root, problems);
     }
   }
   if (!problems.empty()) {
@@ -449,6 +451,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
   }
   add_named_services(file);
   add_named_topics(file);
+  add_kafka_topics(file);
   return file;
 }
 

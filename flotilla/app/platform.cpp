@@ -12,7 +12,9 @@
 #include "flotilla/app/topic_config.hpp"
 #include "flotilla/base/log.hpp"
 #include "flotilla/cqrs/redis_protocol.hpp"
+#include "flotilla/http/core/api_answer.hpp"
 #include "flotilla/http/core/problem.hpp"
+#include "flotilla/json/writer.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/saga/forward.hpp"
 #include "flotilla/saga/saga_store.hpp"
@@ -77,6 +79,7 @@ Platform::~Platform() {
   control_servers_.clear();
   registry_.reset();
   instance_health_.reset();
+  kafka_.reset();
   events_.reset();
   if (queues_) {
     queues_->runner().stop();  // calls under way ask it as long as there are workers
@@ -247,6 +250,9 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
       loops.push_back(&worker->loop());
     }
     views_->runner().start(runtime->file.views, std::move(loops));
+    if (auto opened = open_kafka(runtime->file, seed); !opened) {
+      return opened;
+    }
     return events_->start_subscriptions(
         runtime->file.subscriptions, std::move(hosts),
         [this](const ServiceName& service) { return runtime_->service(service) != nullptr; });
@@ -266,6 +272,24 @@ Result<> Platform::share_queues() {
   }
   queues_->runner().share([keys = *keys](std::string_view bytes) { return saga::seal(keys, bytes); });
   return {};
+}
+
+Result<> Platform::open_kafka(const ConfigFile& file, std::uint64_t seed) {
+  if (!file.stores.kafka) {
+    return {};
+  }
+  kafka_ = std::make_unique<events::KafkaBridge>(sagas_->journal(), *file.stores.kafka, seed);
+  return kafka_->start(file.topics, workers_.back()->loop());
+}
+
+net::Task<http::Response> Platform::show_kafka(http::Request request) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    co_return http::method_response("GET, HEAD");
+  }
+  if (kafka_ == nullptr) {
+    co_return problem(Reason::not_found, "the file names no Kafka; stores.events: kafka://HOST:PORT does");
+  }
+  co_return http::json_response(json::write(co_await kafka_->report()));
 }
 
 Result<> Platform::lock_addresses(const ConfigFile& file) {
@@ -410,6 +434,9 @@ Result<> Platform::open_control(const ConfigFile& file) {
                         [this](http::Request request, net::SocketAddress peer) {
                           return views_->operator_api().handle(std::move(request), peer);
                         });
+      admin_api_->mount("/api/v1/kafka", [this](http::Request request, net::SocketAddress) {
+        return show_kafka(std::move(request));
+      });
     }
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
       return admin_api_->handle(std::move(request), peer);
@@ -472,6 +499,10 @@ net::Task<> Platform::drain(Duration grace) {
     views_->runner().drain(grace, one_less);
     events_->subscriptions().drain(grace, one_less);
     sagas_->runner().drain(grace, one_less);
+    if (kafka_) {
+      ++left;
+      kafka_->drain(grace, one_less);
+    }
   }
   for (const auto& worker : workers_) {
     worker->begin_drain(grace, one_less);
@@ -549,7 +580,8 @@ Result<> Platform::reload() {
   if (const std::string journal = journal_path(*file);
       !journal.empty() &&
       (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive ||
-       file->stores.views != before.stores.views)) {
+       file->stores.views != before.stores.views ||
+       file->stores.kafka != before.stores.kafka)) {
     return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
                                   : ": the first sagas, topics, queues, views or aggregates need a "
                                     "journal, which is opened at the start; restart"));
@@ -589,6 +621,9 @@ Result<> Platform::reload() {
   }
   if (events_) {
     events_->replace_subscriptions((*runtime)->file.subscriptions);
+  }
+  if (kafka_) {
+    kafka_->replace((*runtime)->file.topics);
   }
   if (queues_) {
     queues_->runner().replace(queues_of((*runtime)->file));

@@ -22,6 +22,7 @@
 #include "flotilla/discovery/directory.hpp"
 #include "flotilla/discovery/instance_health.hpp"
 #include "flotilla/discovery/registry_server.hpp"
+#include "flotilla/events/kafka_bridge.hpp"
 #include "flotilla/http/api_server.hpp"
 #include "flotilla/net/listener.hpp"
 #include "flotilla/net/signals.hpp"
@@ -62,6 +63,8 @@ class Platform final : public admin::Platform {
   explicit Platform(std::string path);
   std::expected<void, ConfigErrors> open(ConfigFile file);
   Result<> open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed);
+  Result<> open_kafka(const ConfigFile& file, std::uint64_t seed);
+  net::Task<http::Response> show_kafka(http::Request request);
   Result<> open_control(const ConfigFile& file);
   Result<> open_api(const ConfigFile& file);
   Result<> serve(const std::string& listen, http::ApiHandler handler, http::StreamHandler streams = nullptr);
@@ -88,6 +91,7 @@ class Platform final : public admin::Platform {
   std::unique_ptr<QueueHost> queues_;                 // beside sagas_
   std::unique_ptr<ViewHost> views_;                   // the same
   std::unique_ptr<CommandHost> commands_;             // the same
+  std::unique_ptr<events::KafkaBridge> kafka_;        // nullptr: the file names no Kafka
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<discovery::InstanceHealth> instance_health_;

@@ -185,6 +185,9 @@ void Platform::metrics(telemetry::MetricsPage& page) {
     views_->runner().collect(page);
     commands_->collect(page);
   }
+  if (kafka_) {
+    kafka_->collect(page);
+  }
   constexpr telemetry::Family kReloads{"flotilla_config_reloads_total", "Reloads of the file, by result."};
   page.counter(kReloads, {{"result", "done"}}, reloads_);
   page.counter(kReloads, {{"result", "failed"}}, failed_reloads_);

@@ -18,17 +18,23 @@ std::string beside(const std::string& file, std::string_view path) {
   return (std::filesystem::path(file).parent_path() / path).lexically_normal().string();
 }
 
-// A store that has one home so far.
-void embedded_only(config::Spec<StoresConfig>& spec, std::string key, std::string_view about) {
-  spec.field_with<std::string>(
-      std::move(key), config::text(),
-      [](StoresConfig&, const std::string& store, const Node& node, Problems& problems) {
-        if (store != "embedded") {
-          problems.add(node.place,
-                       fmt::format("the store '{}' is not in this build yet; use embedded", store));
-        }
-      },
-      std::string(about), "embedded");
+void read_events(StoresConfig& stores, const std::string& store, const Node& node, Problems& problems) {
+  if (store == "embedded") {
+    return;
+  }
+  if (!store.starts_with(events::kKafkaScheme)) {
+    // What stands behind the scheme may be a password.
+    problems.add(node.place,
+                 fmt::format("there is no store '{}' for topics; use embedded or kafka://HOST:PORT",
+                             std::string_view(store).substr(0, store.find(':'))));
+    return;
+  }
+  auto kafka = events::parse_kafka(store);
+  if (!kafka) {
+    problems.add(node.place, std::move(kafka.error().message));
+    return;
+  }
+  stores.kafka = std::move(*kafka);
 }
 
 }  // namespace
@@ -81,7 +87,10 @@ config::Spec<StoresConfig> stores_spec(const std::string& file) {
       "where copies of views with `cache` go: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]; the views "
       "themselves are kept in the journal",
       "embedded");
-  embedded_only(spec, "events", "where topics are kept");
+  spec.field_with<std::string>(
+      "events", config::text(), read_events,
+      "embedded: topics are in the journal alone; kafka://HOST:PORT: they are bridged to Kafka, too",
+      "embedded");
   return spec;
 }
 

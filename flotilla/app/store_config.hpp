@@ -3,10 +3,12 @@
 // For: config_file.cpp. Threads: plain values, pure functions. Limits: none of its own.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "flotilla/config/spec.hpp"
+#include "flotilla/events/kafka_config.hpp"
 
 namespace flotilla::app {
 
@@ -14,7 +16,8 @@ struct StoresConfig {
   std::string journal;  // path of the SQLite file, or a PostgreSQL address; empty: not named
   std::string views;    // the address of a Redis for copies of views, may hold a password; empty: none
   std::string archive;  // the folder for what the journal forgets; empty: none
-  bool named = false;   // the file has `stores`
+  std::optional<events::KafkaConfig> kafka;  // what topics are bridged to
+  bool named = false;                        // the file has `stores`
 };
 
 inline constexpr std::string_view kDefaultJournal = "sqlite:./data/flotilla.db";

@@ -62,7 +62,7 @@ journal::Batch Publisher::make_batch(const Pending& pending) const {
   const auto known = streams_.find(journal::topic_key(pending.topic->name, pending.shard, journal_.shards()));
   const journal::StreamRef stream =
       journal::topic_stream(batch, pending.topic->name, journal_.shards(),
-                            known == streams_.end() ? std::nullopt : std::optional(known->second));
+                            known == streams_.end() ? std::nullopt : std::optional(known->second), scope_);
   journal::Append& append = batch.appends.emplace_back(
       journal::Append{.record_class = journal::RecordClass::topic, .stream = stream});
   append.records.reserve(pending.left());
@@ -128,7 +128,7 @@ net::Task<Asked<Publication>> Publisher::publish(TopicPtr topic, std::vector<Com
     if (taken == nullptr) {
       co_return std::unexpected(refusal_of(appended.error()));
     }
-    if (taken->scope == journal::kTopicScope) {
+    if (taken->scope == scope_) {
       streams_.insert_or_assign(taken->key, taken->holder.stream);
       continue;
     }

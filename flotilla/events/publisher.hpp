@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "flotilla/events/core/completion.hpp"
+#include "flotilla/journal/core/topic.hpp"
 #include "flotilla/journal/journal.hpp"
 
 namespace flotilla::events {
@@ -36,7 +37,9 @@ struct Publication {
 
 class Publisher {
  public:
-  explicit Publisher(journal::Journal& journal) noexcept : journal_(journal) {}
+  // `scope`: in which the topics' streams are found (journal/core/topic.hpp).
+  explicit Publisher(journal::Journal& journal, std::string_view scope = journal::kTopicScope) noexcept
+      : journal_(journal), scope_(scope) {}
 
   [[nodiscard]] journal::Journal& journal() const noexcept { return journal_; }
 
@@ -52,6 +55,7 @@ class Publisher {
   [[nodiscard]] net::Task<Result<>> drop_duplicates(Pending& pending);
 
   journal::Journal& journal_;
+  const std::string_view scope_;
   std::map<std::string, journal::StreamId, std::less<>> streams_;  // of topics, in their home shards
 };
 

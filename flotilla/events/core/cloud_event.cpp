@@ -54,7 +54,7 @@ Asked<Done> add(Event& event, std::string name, std::string value) {
         fmt::format("'{}' is no name of an attribute: it is lower-case letters and digits, at most {}",
                     name.substr(0, kMaxAttributeName), kMaxAttributeName));
   }
-  if (value.empty() || value.size() > kMaxAttributeValue || !is_plain_text(value)) {
+  if (!is_attribute_text(value)) {
     return refuse(Reason::malformed,
                   fmt::format("the attribute '{}' is not a text of 1 to {} bytes of UTF-8 without control "
                               "characters",
@@ -86,7 +86,7 @@ Asked<Done> check_data(const Event& event) {
 }
 
 Asked<Event> read_binary(const http::Fields& fields, std::string_view content_type, std::string body) {
-  Event event;
+  std::vector<std::pair<std::string, std::string>> attributes;
   for (const http::Field& field : fields) {
     if (field.name.size() < kFieldPrefix.size() ||
         !iequals(std::string_view(field.name).substr(0, kFieldPrefix.size()), kFieldPrefix)) {
@@ -101,20 +101,9 @@ Asked<Event> read_binary(const http::Fields& fields, std::string_view content_ty
       return refuse(Reason::malformed,
                     fmt::format("ce-{}: a % that is not followed by two hexadecimal digits", name));
     }
-    if (auto added = add(event, std::move(name), std::move(*value)); !added) {
-      return std::unexpected(added.error());
-    }
+    attributes.emplace_back(std::move(name), std::move(*value));
   }
-  if (!content_type.empty()) {
-    if (auto added = add(event, std::string(kContentType), std::string(content_type)); !added) {
-      return std::unexpected(added.error());
-    }
-  }
-  event.data = std::move(body);
-  if (auto checked = check_data(event); !checked) {
-    return std::unexpected(std::move(checked.error()));
-  }
-  return event;
+  return read_binary_event(std::move(attributes), content_type, std::move(body));
 }
 
 // A text, number or boolean as the text that CloudEvents' type system gives it.
@@ -225,6 +214,35 @@ Asked<std::vector<Event>> one(Asked<Event> event) {
 
 }  // namespace
 
+Asked<Event> read_binary_event(std::vector<std::pair<std::string, std::string>> attributes,
+                               std::string_view content_type, std::string data) {
+  Event event;
+  for (auto& [name, value] : attributes) {
+    if (auto added = add(event, std::move(name), std::move(value)); !added) {
+      return std::unexpected(added.error());
+    }
+  }
+  if (!content_type.empty()) {
+    if (auto added = add(event, std::string(kContentType), std::string(content_type)); !added) {
+      return std::unexpected(added.error());
+    }
+  }
+  event.data = std::move(data);
+  if (auto checked = check_data(event); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
+  return event;
+}
+
+Asked<Event> read_structured_event(std::string_view body) {
+  const auto object = read_json(body);
+  return object ? read_object(*object) : std::unexpected(object.error());
+}
+
+bool is_attribute_text(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= kMaxAttributeValue && is_plain_text(text);
+}
+
 bool is_json_type(std::string_view content_type) noexcept {
   const std::string_view type = media_type(content_type);
   constexpr std::string_view kSuffix = "+json";
@@ -239,8 +257,7 @@ Asked<std::vector<Event>> read_events(const http::Fields& fields, std::string bo
     return read_batch(body);
   }
   if (iequals(type, kStructured)) {
-    const auto object = read_json(body);
-    return object ? one(read_object(*object)) : std::unexpected(object.error());
+    return one(read_structured_event(body));
   }
   if (iequals(type.substr(0, kAnyStructured.size()), kAnyStructured)) {
     return refuse(Reason::malformed,

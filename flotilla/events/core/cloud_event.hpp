@@ -13,6 +13,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "flotilla/events/core/refusal.hpp"
@@ -30,6 +31,15 @@ inline constexpr std::size_t kMaxAttributeValue = 4096;  // bytes
 // The events in their order, as the producer sent them, without specversion. Errors: malformed, too_large
 // (events, attributes, nesting).
 [[nodiscard]] Asked<std::vector<journal::Event>> read_events(const http::Fields& fields, std::string body);
+
+// One event of a carrier that is not HTTP, from its attributes as they are meant. Errors: as above.
+[[nodiscard]] Asked<journal::Event> read_binary_event(
+    std::vector<std::pair<std::string, std::string>> attributes, std::string_view content_type,
+    std::string data);
+// One in CloudEvents' JSON format.
+[[nodiscard]] Asked<journal::Event> read_structured_event(std::string_view body);
+// Whether an attribute may have that value: UTF-8 without control characters, not empty, not too long.
+[[nodiscard]] bool is_attribute_text(std::string_view text) noexcept;
 
 // Whether data of that content type is JSON; so it is where none stands.
 [[nodiscard]] bool is_json_type(std::string_view content_type) noexcept;

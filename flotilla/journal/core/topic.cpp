@@ -20,13 +20,13 @@ std::string topic_key(std::string_view topic, std::uint32_t shard, std::uint32_t
 }
 
 StreamRef topic_stream(Batch& batch, std::string_view topic, std::uint32_t shards,
-                       std::optional<StreamId> known) {
+                       std::optional<StreamId> known, std::string_view scope) {
   if (known) {
     return *known;
   }
   const StreamRef stream = batch.create();
   batch.claims.push_back(
-      {.scope = std::string(kTopicScope), .key = topic_key(topic, batch.shard, shards), .holder = stream});
+      {.scope = std::string(scope), .key = topic_key(topic, batch.shard, shards), .holder = stream});
   batch.summaries.push_back(
       {.record_class = RecordClass::topic, .stream = stream, .name = std::string(topic), .state = "open"});
   return stream;

@@ -22,6 +22,8 @@ inline constexpr std::size_t kMaxTopicName = 64;
 
 // The scope in which topics claim their names.
 inline constexpr std::string_view kTopicScope = "topic";
+// Of the streams of what came from Kafka: a topic's are two, so that a bridge knows what not to send back.
+inline constexpr std::string_view kKafkaTopicScope = "topic/kafka";
 
 // The key under which the stream of a topic in that shard is found: the topic, where there is one shard.
 [[nodiscard]] std::string topic_key(std::string_view topic, std::uint32_t shard, std::uint32_t shards);
@@ -29,6 +31,7 @@ inline constexpr std::string_view kTopicScope = "topic";
 // The topic's stream in the batch's shard: `known`, or one that this batch creates, with its claim and its
 // row. The batch must append to it. Once for each topic of a batch.
 [[nodiscard]] StreamRef topic_stream(Batch& batch, std::string_view topic, std::uint32_t shards,
-                                     std::optional<StreamId> known);
+                                     std::optional<StreamId> known,
+                                     std::string_view scope = kTopicScope);
 
 }  // namespace flotilla::journal
