@@ -2,14 +2,28 @@
 
 #include <utility>
 
+#include "flotilla/base/sha256.hpp"
+
 namespace flotilla::cqrs {
+
+namespace {
+
+AnswerBody tagged(std::string json) {
+  Answer out{.json = std::move(json), .etag = {}};
+  if (out.json.size() <= kMaxTagged) {
+    out.etag = '"' + to_hex(sha256(out.json)).substr(0, 32) + '"';
+  }
+  return std::make_shared<const Answer>(std::move(out));
+}
+
+}  // namespace
 
 AnswerBody body_of(const std::vector<journal::FoldRow>& rows, bool by_row) {
   if (rows.empty()) {
     return nullptr;
   }
   if (!by_row) {
-    return std::make_shared<const std::string>(rows.front().value);
+    return tagged(rows.front().value);
   }
   std::string body = "[";
   for (const journal::FoldRow& row : rows) {
@@ -17,7 +31,7 @@ AnswerBody body_of(const std::vector<journal::FoldRow>& rows, bool by_row) {
     body += row.value;
   }
   body += ']';
-  return std::make_shared<const std::string>(std::move(body));
+  return tagged(std::move(body));
 }
 
 net::Task<Result<WholeAnswer>> read_whole(journal::Journal& journal, const Serving& serving,

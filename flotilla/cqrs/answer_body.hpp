@@ -18,6 +18,9 @@ namespace flotilla::cqrs {
 inline constexpr std::size_t kMaxPageRows = 1000;
 inline constexpr std::size_t kMaxPageBytes = std::size_t{4} << 20;  // one row always fits
 
+// Longer ones have no ETag: making it would hold up the loop.
+inline constexpr std::size_t kMaxTagged = std::size_t{64} << 10;
+
 // [row, row, ...], or the one row that there is. Null: there is none.
 [[nodiscard]] AnswerBody body_of(const std::vector<journal::FoldRow>& rows, bool by_row);
 

@@ -36,7 +36,8 @@ net::Task<http::Response> Api::handle(http::Request request, net::SocketAddress 
     ask->key = std::move(path->segments[1]);
   }
   const auto answer = co_await reader_.read(std::move(*ask));
-  co_return answer ? view_answer(*answer, net::wall_now()) : refusal_answer(answer.error());
+  co_return answer ? view_answer(*answer, request.headers.get("If-None-Match").value_or(""), net::wall_now())
+                   : refusal_answer(answer.error());
 }
 
 }  // namespace flotilla::cqrs

@@ -20,6 +20,40 @@ std::string placed(const std::string& user, const std::string& id, int n) {
   return "{\"user\":\"" + user + "\",\"id\":\"" + id + "\",\"n\":" + std::to_string(n) + "}";
 }
 
+TEST(ViewApi, SaysThatAnAnswerIsStillTheSame) {
+  Rig rig;
+  rig.start(kOrders);
+  rig.run([&]() -> net::Task<> {
+    rig.publish("placed", placed("a", "o1", 1));
+    const auto first = co_await rig.fresh("orders/a");
+    const std::string etag(first.headers.get("ETag").value_or(""));
+    EXPECT_EQ(etag.size(), 34U) << etag;
+    EXPECT_EQ(first.headers.get("Cache-Control"), "no-cache");
+    for (const std::string& asked : {etag, "\"x\", W/" + etag, std::string("*")}) {
+      const auto same = co_await rig.get("orders/a", {{"If-None-Match", asked}});  // from memory
+      EXPECT_EQ(same.status, 304) << asked;
+      EXPECT_EQ(same.body, "");
+      EXPECT_EQ(same.headers.get("ETag"), etag);
+      EXPECT_EQ(same.headers.get("View-Position"), first.headers.get("View-Position"));
+      EXPECT_FALSE(same.headers.contains("Content-Type"));
+    }
+    EXPECT_EQ((co_await rig.get("orders/a", {{"If-None-Match", "\"x\""}})).status, 200);
+    rig.publish("placed", placed("b", "o1", 1));  // of no concern to this key
+    EXPECT_EQ((co_await rig.get("orders/a",
+                                {{"If-None-Match", etag}, {"Read-After", rig.journal.position().text()}}))
+                  .status,
+              304);
+    rig.publish("placed", placed("a", "o1", 2));
+    const auto other = co_await rig.get(
+        "orders/a", {{"If-None-Match", etag}, {"Read-After", rig.journal.position().text()}});
+    EXPECT_EQ(other.status, 200);
+    EXPECT_EQ(other.body, "[2]");
+    EXPECT_NE(other.headers.get("ETag"), etag);
+    EXPECT_FALSE((co_await rig.get("orders?limit=1")).headers.contains("ETag"));
+    EXPECT_EQ((co_await rig.get("orders/nobody", {{"If-None-Match", "*"}})).status, 404);
+  });
+}
+
 TEST(ViewApi, GivesRowsAPageAtATime) {
   Rig rig;
   rig.start(kOrders);

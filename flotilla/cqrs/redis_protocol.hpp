@@ -15,7 +15,7 @@
 
 #include "flotilla/base/error.hpp"
 
-struct redisReader;
+struct redisReader;  // NOLINT(readability-identifier-naming): hiredis' own name
 
 namespace flotilla::cqrs {
 

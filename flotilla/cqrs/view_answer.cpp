@@ -60,22 +60,73 @@ http::Response refusal_answer(const Refusal& refusal) {
                                  .retry_after = http::retry_after_seconds(refusal.retry_after)});
 }
 
-http::Response view_answer(const ViewAnswer& answer, WallTime now) {
-  http::Response response = answer.body == nullptr
-                                ? http::problem_response({.reason = Reason::not_found,
-                                                          .detail = "the view has nothing under this key"})
-                                : http::json_response(*answer.body);
-  response.headers.add("View-Position", answer.position.text());
-  const std::int64_t behind =
-      answer.behind_since_ms == 0
-          ? 0
-          : std::max<std::int64_t>((now.ns_since_epoch / 1'000'000 - answer.behind_since_ms) / 1000, 0);
-  response.headers.add("View-Age", std::to_string(behind));
+namespace {
+
+// Weakly, as RFC 9110 has it for If-None-Match.
+bool names(std::string_view list, std::string_view etag) {
+  while (!list.empty()) {
+    const auto comma = std::min(list.find(','), list.size());
+    std::string_view each = trim(list.substr(0, comma));
+    each.remove_prefix(each.starts_with("W/") ? 2 : 0);
+    if (each == "*" || each == etag) {
+      return true;
+    }
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
+ViewHead::ViewHead(const ViewAnswer& answer, std::string_view if_none_match, WallTime now)
+    : answer_(answer), position_(answer.position.text()) {
+  const std::string& etag = answer.body->etag;
+  unchanged_ = !etag.empty() && !if_none_match.empty() && names(if_none_match, etag);
+  if (!unchanged_) {
+    add("Content-Type", "application/json");
+  }
+  // What is kept elsewhere is to be asked for each time.
+  add("Cache-Control", etag.empty() ? "no-store" : "no-cache");
+  if (!etag.empty()) {
+    add("ETag", etag);
+  }
+  add("View-Position", position_);
+  if (answer.behind_since_ms == 0) {
+    add("View-Age", "0");
+  } else {
+    const std::int64_t behind =
+        std::max<std::int64_t>((now.ns_since_epoch / 1'000'000 - answer.behind_since_ms) / 1000, 0);
+    age_ = std::to_string(behind);
+    add("View-Age", age_);
+  }
   if (answer.stale) {
-    response.headers.add("Stale", "true");
+    add("Stale", "true");
   }
   if (answer.next) {
-    response.headers.add("View-Next", *answer.next);
+    add("View-Next", *answer.next);
+  }
+}
+
+http::Response view_answer(const ViewAnswer& answer, std::string_view if_none_match, WallTime now) {
+  if (answer.body != nullptr) {
+    const ViewHead head(answer, if_none_match, now);
+    http::Response response{.status = head.status(), .headers = {}, .body = std::string(head.body())};
+    for (const http::HeaderLine& line : head.fields()) {
+      response.headers.add(std::string(line.name), std::string(line.value));
+    }
+    return response;
+  }
+  http::Response response =
+      http::problem_response({.reason = Reason::not_found, .detail = "the view has nothing under this key"});
+  const ViewAnswer with_body{.body = std::make_shared<const Answer>(),
+                             .position = answer.position,
+                             .behind_since_ms = answer.behind_since_ms,
+                             .stale = answer.stale,
+                             .next = {}};
+  for (const http::HeaderLine& line : ViewHead(with_body, {}, now).fields()) {
+    if (line.name != "Content-Type" && line.name != "Cache-Control") {
+      response.headers.add(std::string(line.name), std::string(line.value));
+    }
   }
   return response;
 }

@@ -277,7 +277,7 @@ void ViewCopier::carry_out(const copying::Write& write) {
   command.insert(command.end(), {write.claim, journal_id_, numbers[0], numbers[1], numbers[2]});
   for (std::size_t i = 0; i < write.items.size(); ++i) {
     const AnswerBody& body = write.items[i].body;
-    command.insert(command.end(), {lives[i], body ? std::string_view(*body) : std::string_view()});
+    command.insert(command.end(), {lives[i], body ? std::string_view(body->json) : std::string_view()});
   }
   connection_->send(command, [this, batch = write.batch](const RedisReply& reply) { wrote(batch, reply); });
 }
@@ -336,7 +336,7 @@ net::Task<> ViewCopier::load(copying::Load what) {
           position.move_to(journal::Position(*whole->position));
           serving->keep(what.key, whole->body, position);
         }
-        const bool fits = whole->whole && (!whole->body || whole->body->size() <= CopyEngine::kMaxCopy);
+        const bool fits = whole->whole && (!whole->body || whole->body->json.size() <= CopyEngine::kMaxCopy);
         feed(copying::Loaded{.load = what.load,
                              .generation = serving->generation(),
                              .key = std::move(what.key),

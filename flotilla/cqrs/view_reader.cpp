@@ -143,6 +143,29 @@ net::Task<Asked<bool>> ViewReader::await_position(View& view, journal::Position 
                    kSoon);
 }
 
+std::optional<ViewAnswer> ViewReader::from_memory(std::string_view name, const std::string& key) {
+  const ViewPtr view = runner_.find(name);
+  const ServingPtr serving = view == nullptr || !runner_.runs(*view) ? nullptr : view->serving();
+  return serving == nullptr ? std::nullopt : from_memory(*view, *serving, key);
+}
+
+// Its position is read before the answer: what is kept there is never older than that.
+std::optional<ViewAnswer> ViewReader::from_memory(View& view, Serving& serving, const std::string& key) {
+  ViewAnswer answer{.body = nullptr,
+                    .position = serving.position(),
+                    .behind_since_ms = serving.behind_since_ms(),
+                    .stale = false,
+                    .next = {}};
+  auto known = serving.find(key);
+  if (!known) {
+    return std::nullopt;
+  }
+  view.reads().from_memory.fetch_add(1, std::memory_order_relaxed);
+  answer.body = std::move(*known);
+  offer_copy(view, serving, key);
+  return answer;
+}
+
 net::Task<Asked<ViewReader::Source>> ViewReader::source(View& view) {
   if (view.serving() == nullptr && runner_.has_lease(view)) {
     co_return not_built(view);
@@ -203,11 +226,8 @@ net::Task<Asked<ViewAnswer>> ViewReader::read_key(View& view, const ViewAsk& ask
     Serving& serving = *from->serving;
     const bool whole = !ask.limit && !ask.after;
     if (whole && from->here) {
-      if (auto known = serving.find(*ask.key)) {
-        view.reads().from_memory.fetch_add(1, std::memory_order_relaxed);
-        from->answer.body = std::move(*known);
-        offer_copy(view, serving, *ask.key);
-        co_return std::move(from->answer);
+      if (auto known = from_memory(view, serving, *ask.key)) {
+        co_return std::move(*known);
       }
     }
     auto page =
@@ -272,7 +292,7 @@ net::Task<Asked<ViewAnswer>> ViewReader::read_page(View& view, const ViewAsk& as
       out.value(page_token(found.rows.back().name));
     }
     out.end();
-    from->answer.body = std::make_shared<const std::string>(std::move(body));
+    from->answer.body = std::make_shared<const Answer>(Answer{.json = std::move(body), .etag = {}});
     co_return std::move(from->answer);
   }
   co_return changes_too_fast(view);

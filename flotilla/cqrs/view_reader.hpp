@@ -52,8 +52,12 @@ class ViewReader {
   // Errors: not_found (no such view), behind (not so far in time, or there is nothing to read yet),
   // overloaded, store_unavailable.
   [[nodiscard]] net::Task<Asked<ViewAnswer>> read(ViewAsk ask);
+  // What read() would answer at once, without more than that it is asked; nothing: it has to look.
+  [[nodiscard]] std::optional<ViewAnswer> from_memory(std::string_view view, const std::string& key);
 
  private:
+  [[nodiscard]] static std::optional<ViewAnswer> from_memory(View& view, Serving& serving,
+                                                             const std::string& key);
   [[nodiscard]] net::Task<Asked<bool>> await_positions(View& view, const ViewAsk& ask);
   [[nodiscard]] net::Task<Asked<bool>> await_position(View& view, journal::Position wanted,
                                                       const ViewAsk& ask, Instant deadline);

@@ -30,6 +30,22 @@ std::optional<std::string> key_of(const RequestContext& request, const ViewActio
 
 }  // namespace
 
+namespace {
+
+void answer_view(const RequestContext& request, const cqrs::ViewAnswer& answer) {
+  const std::string_view if_none_match =
+      request.exchange.request().get(http::FieldId::if_none_match).value_or(std::string_view());
+  if (answer.body == nullptr) {
+    answer_whole(request.exchange, cqrs::view_answer(answer, if_none_match, net::wall_now()));
+    return;
+  }
+  const cqrs::ViewHead head(answer, if_none_match,
+                            answer.behind_since_ms == 0 ? WallTime() : net::wall_now());
+  request.exchange.respond(head.status(), head.fields(), head.body());
+}
+
+}  // namespace
+
 net::Task<> read_view(const RequestContext& request, const ViewAction& action) {
   http::Exchange& exchange = request.exchange;
   FLOTILLA_ASSERT(request.view.views != nullptr);  // whoever knows the view's name runs it
@@ -38,7 +54,15 @@ net::Task<> read_view(const RequestContext& request, const ViewAction& action) {
     answer_whole(exchange, http::method_response("GET, HEAD"));
     co_return;
   }
-  auto ask = cqrs::read_ask(head.query, head.get("Read-After").value_or(""));
+  const std::string_view read_after = head.get("Read-After").value_or("");
+  std::optional<std::string> key = action.has_key ? key_of(request, action) : std::nullopt;
+  if (key && head.query.empty() && read_after.empty()) {
+    if (const auto known = request.view.views->from_memory(action.view, *key)) {
+      answer_view(request, *known);
+      co_return;
+    }
+  }
+  auto ask = cqrs::read_ask(head.query, read_after);
   if (!ask) {
     answer_whole(exchange, cqrs::refusal_answer(ask.error()));
     co_return;
@@ -49,7 +73,7 @@ net::Task<> read_view(const RequestContext& request, const ViewAction& action) {
     ask->wait = std::clamp(request.deadline - exchange.loop().now(), Duration::zero(), ask->wait);
   }
   if (action.has_key) {
-    ask->key = key_of(request, action);
+    ask->key = std::move(key);
     if (!ask->key) {
       answer_whole(exchange, cqrs::refusal_answer({.reason = Reason::malformed,
                                                    .detail = "the path gives no key to read under"}));
@@ -57,8 +81,11 @@ net::Task<> read_view(const RequestContext& request, const ViewAction& action) {
     }
   }
   const auto answer = co_await request.view.views->read(std::move(*ask));
-  answer_whole(exchange,
-               answer ? cqrs::view_answer(*answer, net::wall_now()) : cqrs::refusal_answer(answer.error()));
+  if (answer) {
+    answer_view(request, *answer);
+  } else {
+    answer_whole(exchange, cqrs::refusal_answer(answer.error()));
+  }
 }
 
 }  // namespace flotilla::gateway

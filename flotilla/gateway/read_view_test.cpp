@@ -65,6 +65,26 @@ TEST(ReadView, AnswersWhatStandsUnderTheKey) {
   EXPECT_THAT(got[5].bytes, StartsWith("HTTP/1.1 405 "));
 }
 
+TEST(ReadView, AnswersAHotKeyFromMemoryAndSaysWhetherItIsStillTheSame) {
+  const auto got = ask(
+      "/users/{user_id}/orders", Text{"{user_id}", "f:1:1"},
+      {get("/users/a%20b/orders"), get("/users/a%20b/orders", ""),
+       get("/users/a%20b/orders", "If-None-Match: *\r\n"),
+       get("/users/a%20b/orders", "If-None-Match: \"x\"\r\n"),
+       get("/users/a%20b/orders", "Read-After: 0-9\r\n"), "HEAD" + get("/users/a%20b/orders", "").substr(3)});
+  ASSERT_EQ(got.size(), 6U);
+  EXPECT_EQ(got[1].body(), "[1,2]");
+  EXPECT_TRUE(got[1].has("\r\nView-Position: 0-2\r\n")) << got[1].bytes;
+  EXPECT_TRUE(got[1].has("\r\nETag: \"")) << got[1].bytes;
+  EXPECT_THAT(got[2].bytes, StartsWith("HTTP/1.1 304 "));
+  EXPECT_TRUE(got[2].has("\r\nETag: \"")) << got[2].bytes;
+  EXPECT_EQ(got[2].body(), "");
+  EXPECT_EQ(got[3].body(), "[1,2]");
+  EXPECT_THAT(got[4].bytes, StartsWith("HTTP/1.1 503 "));  // memory does not answer what it cannot know
+  EXPECT_THAT(got[5].bytes, StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(got[5].body(), "");
+}
+
 TEST(ReadView, GivesRowsAPageAtATimeWithoutAKey) {
   const auto got = ask("/orders", std::nullopt, {get("/orders?limit=1")});
   EXPECT_THAT(std::string(got[0].body()),

@@ -20,8 +20,13 @@
 
 namespace flotilla::cqrs {
 
+// What a view says.
+struct Answer {
+  std::string json;
+  std::string etag;  // in its quotes; empty: none, because it is long or only a page
+};
 // Null: there is nothing under the key.
-using AnswerBody = std::shared_ptr<const std::string>;
+using AnswerBody = std::shared_ptr<const Answer>;
 
 class AnswerCache {
  public:
@@ -48,7 +53,7 @@ class AnswerCache {
     Instant copied{};
   };
   [[nodiscard]] static std::size_t cost(const Entry& entry) noexcept {
-    return kEntryCost + entry.key.size() + (entry.body ? entry.body->size() : 0);
+    return kEntryCost + entry.key.size() + (entry.body ? entry.body->json.size() : 0);
   }
   void erase(std::list<Entry>::iterator entry);
 

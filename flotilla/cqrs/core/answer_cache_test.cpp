@@ -5,14 +5,16 @@
 namespace flotilla::cqrs {
 namespace {
 
-AnswerBody body(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+AnswerBody body(std::string text) {
+  return std::make_shared<const Answer>(Answer{.json = std::move(text), .etag = {}});
+}
 
 TEST(AnswerCache, KeepsWhatWasPutUntilItChanges) {
   AnswerCache cache(10'000);
   EXPECT_FALSE(cache.find("a").has_value());
   cache.put("a", body("1"), 5);
   cache.put("b", nullptr, 5);
-  EXPECT_EQ(**cache.find("a"), "1");
+  EXPECT_EQ((*cache.find("a"))->json, "1");
   EXPECT_EQ(cache.find("b"), std::optional(AnswerBody()));
   cache.changed("a", 6);
   EXPECT_FALSE(cache.find("a").has_value());
@@ -38,9 +40,9 @@ TEST(AnswerCache, WhatWasReadBeforeAChangeDoesNotStay) {
   cache.put("a", body("old"), 5);
   EXPECT_FALSE(cache.find("a").has_value());
   cache.put("a", body("new"), 6);
-  EXPECT_EQ(**cache.find("a"), "new");
+  EXPECT_EQ((*cache.find("a"))->json, "new");
   cache.put("a", body("newer"), 7);
-  EXPECT_EQ(**cache.find("a"), "newer");
+  EXPECT_EQ((*cache.find("a"))->json, "newer");
   EXPECT_EQ(cache.entries(), 1U);
 }
 

@@ -164,7 +164,7 @@ void CopyEngine::on(copying::Loaded& in) {
   counters_.too_large.add(in.too_large ? 1 : 0);
   entry.state = State::ready;
   entry.body = in.too_large ? nullptr : std::move(in.body);
-  ready_bytes_ += entry.body ? entry.body->size() : 0;
+  ready_bytes_ += entry.body ? entry.body->json.size() : 0;
   ready_.push_back(std::move(in.key));
 }
 
@@ -309,7 +309,7 @@ copying::Write CopyEngine::next_write() {
   std::size_t bytes = 0;
   while (!ready_.empty() && out.items.size() < limits_.batch_keys) {
     Entry& entry = entries_.at(ready_.front());
-    const std::size_t more = entry.body ? entry.body->size() : 0;
+    const std::size_t more = entry.body ? entry.body->json.size() : 0;
     if (!out.items.empty() && bytes + more > limits_.batch_bytes) {
       break;
     }

@@ -21,7 +21,9 @@ using copying::Tick;
 using copying::Walked;
 using copying::Written;
 
-AnswerBody text(std::string body) { return std::make_shared<const std::string>(std::move(body)); }
+AnswerBody text(std::string body) {
+  return std::make_shared<const Answer>(Answer{.json = std::move(body), .etag = {}});
+}
 
 struct Rig {
   explicit Rig(CopyLimits limits = {}) : engine(std::chrono::hours(1), limits, counters, 1) {}
@@ -76,7 +78,7 @@ TEST(CopyEngine, WritesWhatChangedAndRemovesWhatIsGone) {
   const auto first = rig.answer(rig.give(Served{.generation = 1, .position = 6, .keys = {"a"}}));
   ASSERT_TRUE(first);
   ASSERT_EQ(first->items.size(), 1U);
-  EXPECT_EQ(*first->items[0].body, "1");
+  EXPECT_EQ(first->items[0].body->json, "1");
   EXPECT_LE(first->items[0].ttl_ms, 3'600'000);
   EXPECT_GE(first->items[0].ttl_ms, 3'240'000);
   EXPECT_EQ(first->position, 6U);
@@ -100,7 +102,7 @@ TEST(CopyEngine, AKeyThatChangesMeanwhileIsReadAgain) {
   EXPECT_TRUE(rig.give(Served{.generation = 1, .position = 7, .keys = {"a"}}).empty());  // one at a time
   const auto second = rig.answer(rig.give(Written{.batch = first->batch}));
   ASSERT_TRUE(second);
-  EXPECT_EQ(*second->items[0].body, "2");
+  EXPECT_EQ(second->items[0].body->json, "2");
   EXPECT_EQ(second->position, 7U);
 }
 

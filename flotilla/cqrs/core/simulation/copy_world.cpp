@@ -305,7 +305,8 @@ copying::Loaded CopyWorld::read(const copying::Load& load) {
   copying::Loaded out{.load = load.load, .generation = generation_, .key = load.key, .body = nullptr};
   const Change* const last = last_change(load.key, position_);
   if (last != nullptr && last->exists) {
-    out.body = std::make_shared<const std::string>(fmt::format("{} {}", generation_, last->position));
+    out.body = std::make_shared<const Answer>(
+        Answer{.json = fmt::format("{} {}", generation_, last->position), .etag = {}});
     out.too_large = last->position % 13 == 0;
     coverage_.passages[static_cast<std::size_t>(CopyPassage::too_large)] += out.too_large ? 1 : 0;
   }

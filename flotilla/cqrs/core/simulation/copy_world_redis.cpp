@@ -91,13 +91,14 @@ void CopyWorld::put(const copying::Item& item) {
     return;
   }
   coverage_.count(CopyPassage::copied);
-  const std::size_t space = item.body->find(' ');
-  const Copy copy{.generation = *parse_int<std::uint64_t>(std::string_view(*item.body).substr(0, space)),
-                  .position = *parse_int<std::uint64_t>(std::string_view(*item.body).substr(space + 1))};
-  note(fmt::format("  {} is {}", item.key, *item.body));
+  const std::string_view text = item.body->json;
+  const std::size_t space = text.find(' ');
+  const Copy copy{.generation = *parse_int<std::uint64_t>(text.substr(0, space)),
+                  .position = *parse_int<std::uint64_t>(text.substr(space + 1))};
+  note(fmt::format("  {} is {}", item.key, text));
   Copy& newest = newest_[item.key];
   if (std::pair(copy.generation, copy.position) < std::pair(newest.generation, newest.position)) {
-    violated(fmt::format("C1: the copy of {} goes back to {}", item.key, *item.body));
+    violated(fmt::format("C1: the copy of {} goes back to {}", item.key, text));
   }
   if (item.ttl_ms > 3'600'000 || item.ttl_ms < 3'240'000) {
     violated(fmt::format("a copy is to live for {} ms", item.ttl_ms));
