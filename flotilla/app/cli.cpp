@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "flotilla/app/cli_correlations.hpp"
 #include "flotilla/app/cli_journal.hpp"
 #include "flotilla/app/cli_outbox.hpp"
 #include "flotilla/app/cli_queues.hpp"
@@ -37,6 +38,7 @@ struct Parsed {
   SubscriptionCommand subscriptions;
   QueueOrder queue;
   ViewOrder view;
+  TraceOrder trace;
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
   SagaOrder saga_order;
@@ -223,6 +225,28 @@ void add_view_verb(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_trace_verb(CLI::App& app, Parsed& parsed) {
+  CLI::App* const verb =
+      add_client_verb(app, "trace", "show one business transaction, or list those that there are", parsed);
+  TraceOrder& order = parsed.trace;
+  verb->add_option("ID", order.id, "its id, or a correlation of its events; without one: a list");
+  verb->add_option("--choreography", order.choreography, "list: of this one");
+  verb->add_option("--state", order.state, "list: open, overdue, ok or undone")
+      ->check(CLI::IsMember({"open", "overdue", "ok", "undone"}));
+  verb->add_option("--limit", order.limit, "list: at most so many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  verb->add_option("--after", order.after, "list: from where a page ended");
+  verb->callback([&, verb] {
+    for (const char* const option : {"--choreography", "--state", "--limit", "--after"}) {
+      if (!order.id.empty() && verb->count(option) > 0) {
+        throw CLI::ValidationError(option, "belongs to the list, not to one transaction");
+      }
+    }
+    parsed.run = [&] { return trace(parsed.client, order); };
+  });
+}
+
 // What each action on sagas takes beside the saga; `list` and `count` take no saga.
 struct SagaUse {
   std::string_view action;
@@ -398,6 +422,7 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_queue_verb(app, parsed);
   add_kafka_verb(app, parsed);
   add_view_verb(app, parsed);
+  add_trace_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);
   add_outbox_options(*app.add_subcommand("outbox", "publish what a service wrote into an outbox table"),

@@ -9,15 +9,17 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/app/choreography_config.hpp"
 #include "flotilla/app/command_config.hpp"
-#include "flotilla/app/topic_config.hpp"
 #include "flotilla/app/kafka_config.hpp"
+#include "flotilla/app/topic_config.hpp"
 #include "flotilla/app/view_config.hpp"
 #include "flotilla/call/core/call_template.hpp"
 #include "flotilla/call/service_config_reader.hpp"
 #include "flotilla/config/spec.hpp"
 #include "flotilla/cqrs/aggregate_config_reader.hpp"
 #include "flotilla/cqrs/view_config_reader.hpp"
+#include "flotilla/events/choreography_config_reader.hpp"
 #include "flotilla/events/personal_config_reader.hpp"
 #include "flotilla/events/subscription_config_reader.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
@@ -212,6 +214,7 @@ void add_named_topics(ConfigFile& file) {
       add(topic);
     }
   }
+  add_choreography_topics(file, add);
 }
 
 void check_listeners(const ConfigFile& file, const Node& root, Problems& problems) {
@@ -370,7 +373,11 @@ Spec<ConfigFile> file_spec(const std::string& path, const config::Sources& sourc
            [&sources](ConfigFile& f, const Node& n, Problems& p) {
              f.aggregates = cqrs::read_aggregates(n, sources, p);
            });
-  for (const char* key : {"choreographies", "migrations", "sidecar"}) {
+  add_part(spec, "choreographies", "which events should follow which, and by when",
+           [](ConfigFile& f, const Node& n, Problems& p) {
+             f.choreographies = events::read_choreographies(n, p);
+           });
+  for (const char* key : {"migrations", "sidecar"}) {
     spec.later(key);
   }
   return spec;
@@ -441,6 +448,7 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
       check_aggregates(file, *root, problems);
       check_topics(file, *root, problems);
       check_kafka(file, *root, problems);
+      check_choreographies(file, *root, problems);
     }
   }
   if (!problems.empty()) {
@@ -482,11 +490,13 @@ std::string config_schema() {
       R"("topics":{{"type":"object","additionalProperties":{}}},)"
       R"("subscriptions":{{"type":"object","additionalProperties":{}}},)"
       R"("views":{{"type":"object","additionalProperties":{}}},)"
-      R"("aggregates":{{"type":"object","additionalProperties":{}}}}}}})",
+      R"("aggregates":{{"type":"object","additionalProperties":{}}},)"
+      R"("choreographies":{{"type":"object","additionalProperties":{}}}}}}})",
       admin_spec().schema(), api_spec().schema(), stores_spec({}).schema(), registry_spec().schema(),
       call::defaults_spec().schema(), call::service_spec().schema(), gateway::gateway_schema(),
       gateway::composition_schema(), saga::saga_schema(), events::topic_schema(),
-      events::subscription_schema(), cqrs::view_schema(), cqrs::aggregate_schema());
+      events::subscription_schema(), cqrs::view_schema(), cqrs::aggregate_schema(),
+      events::choreography_schema());
 }
 
 std::string config_reference() {
@@ -531,6 +541,9 @@ std::string config_reference() {
         cqrs::aggregate_reference());
   table("`aggregates.NAME.commands.NAME`", "How a command is executed stands in [commands](commands.md).",
         cqrs::command_reference());
+  table("`choreographies.NAME`",
+        "What choreographies show, and what is told, stands in [choreographies](choreographies.md).",
+        events::choreography_reference());
   out += reference_tail();
   return out;
 }

@@ -16,6 +16,7 @@
 #include "flotilla/config/node.hpp"
 #include "flotilla/cqrs/core/aggregate.hpp"
 #include "flotilla/cqrs/core/view_definition.hpp"
+#include "flotilla/events/core/choreography.hpp"
 #include "flotilla/events/core/topic.hpp"
 #include "flotilla/events/subscription.hpp"
 #include "flotilla/gateway/gateway_config.hpp"
@@ -62,6 +63,7 @@ struct ConfigFile {
   std::vector<events::SubscriptionPtr> subscriptions;
   std::vector<cqrs::ViewDefinitionPtr> views;
   std::vector<cqrs::AggregatePtr> aggregates;
+  std::vector<events::ChoreographyPtr> choreographies;
   StoresConfig stores;
   TelemetryConfig telemetry;
   std::vector<std::string> warnings;  // FILE:LINE:COLUMN: what is allowed, but should be looked at

@@ -150,6 +150,7 @@ std::vector<events::SubscriptionPtr> EventHost::merge() {
   }
   topics_.replace(topics);
   follow(all);
+  running_ = all;
   return all;
 }
 

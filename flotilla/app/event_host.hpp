@@ -46,6 +46,8 @@ class EventHost {
                                              std::function<bool(const ServiceName&)> has_service);
   // Those of the file, from now on.
   void replace_subscriptions(const std::vector<events::SubscriptionPtr>& file);
+  // Those that run: of the file, and declared at run time.
+  [[nodiscard]] const std::vector<events::SubscriptionPtr>& running() const noexcept { return running_; }
   [[nodiscard]] events::SubscriptionRunner& subscriptions() noexcept { return subscriptions_; }
   [[nodiscard]] events::SubscriptionApi& subscription_api() noexcept { return subscription_api_; }
   void collect(telemetry::MetricsPage& page) const;
@@ -84,6 +86,7 @@ class EventHost {
   journal::KeyVault::Policies personal_;
   std::vector<events::TopicPtr> file_topics_;
   std::vector<events::SubscriptionPtr> file_subscriptions_;
+  std::vector<events::SubscriptionPtr> running_;
 };
 
 }  // namespace flotilla::app

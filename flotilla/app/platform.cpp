@@ -79,6 +79,9 @@ Platform::~Platform() {
   control_servers_.clear();
   registry_.reset();
   instance_health_.reset();
+  if (choreographies_) {
+    choreographies_->stop();  // it asks for subscriptions
+  }
   kafka_.reset();
   events_.reset();
   if (queues_) {
@@ -197,6 +200,8 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
     commands_ = std::make_unique<CommandHost>(sagas_->journal(), seed, runtime->file);
     events_->erasure().set_rebuild(rebuild_views(views_->runner()));
+    choreographies_ = std::make_unique<ChoreographyHost>(sagas_->journal(), sagas_->sagas(),
+                                                         [this] { return events_->running(); });
     if (auto shared = share_queues(); !shared) {
       return shared;
     }
@@ -249,7 +254,8 @@ Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, s
     for (const auto& worker : workers_) {
       loops.push_back(&worker->loop());
     }
-    views_->runner().start(runtime->file.views, std::move(loops));
+    views_->runner().start(runtime->file.views, loops);
+    choreographies_->start(runtime->file, std::move(loops));
     if (auto opened = open_kafka(runtime->file, seed); !opened) {
       return opened;
     }
@@ -362,7 +368,10 @@ Result<> Platform::open_api(const ConfigFile& file) {
         }
         if (sagas_ == nullptr) {
           co_return problem(Reason::not_found,
-                            "the file names no sagas, topics, queues, views or aggregates");
+                            "the file names no sagas, topics, queues, views, choreographies or aggregates");
+        }
+        if (events::CorrelationApi::serves(request.target)) {
+          co_return co_await choreographies_->api().handle(std::move(request), peer);
         }
         if (cqrs::Api::serves(request.target)) {
           co_return co_await views_->api().handle(std::move(request), peer);
@@ -437,6 +446,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
       admin_api_->mount("/api/v1/kafka", [this](http::Request request, net::SocketAddress) {
         return show_kafka(std::move(request));
       });
+      admin_api_->mount(std::string(events::CorrelationApi::kOperatorPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return choreographies_->api().handle_operator(std::move(request), peer);
+                        });
     }
     return serve(file.admin->listen, [this](http::Request request, net::SocketAddress peer) {
       return admin_api_->handle(std::move(request), peer);
@@ -450,6 +463,7 @@ int Platform::run() {
   if (sagas_) {
     tasks_->spawn(sagas_->tend_forever(*loop_));
     tasks_->spawn(events_->tend_forever(*loop_));
+    tasks_->spawn(choreographies_->tend_forever(*loop_));
     tasks_->spawn(queues_->tend_forever(*loop_, queues_of(runtime_->file)));
     tasks_->spawn(commands_->tend_forever(*loop_));
   }
@@ -493,10 +507,11 @@ net::Task<> Platform::drain(Duration grace) {
     });
   };
   if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
-    left += 5;
+    left += 6;
     commands_->runner().drain(grace, one_less);
     queues_->runner().drain(grace, one_less);
     views_->runner().drain(grace, one_less);
+    choreographies_->drain(grace, one_less);
     events_->subscriptions().drain(grace, one_less);
     sagas_->runner().drain(grace, one_less);
     if (kafka_) {
@@ -580,8 +595,7 @@ Result<> Platform::reload() {
   if (const std::string journal = journal_path(*file);
       !journal.empty() &&
       (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive ||
-       file->stores.views != before.stores.views ||
-       file->stores.kafka != before.stores.kafka)) {
+       file->stores.views != before.stores.views || file->stores.kafka != before.stores.kafka)) {
     return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
                                   : ": the first sagas, topics, queues, views or aggregates need a "
                                     "journal, which is opened at the start; restart"));
@@ -615,6 +629,7 @@ Result<> Platform::reload() {
     events_->set_readers(views_of_topics((*runtime)->file), (*runtime)->file.personal);
     views_->runner().replace((*runtime)->file.views);
     commands_->replace((*runtime)->file);
+    choreographies_->replace((*runtime)->file);
   }
   for (const auto& worker : workers_) {
     worker->commit(*runtime);

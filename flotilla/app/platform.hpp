@@ -12,6 +12,7 @@
 
 #include "flotilla/admin/admin_api.hpp"
 #include "flotilla/admin/platform.hpp"
+#include "flotilla/app/choreography_host.hpp"
 #include "flotilla/app/command_host.hpp"
 #include "flotilla/app/event_host.hpp"
 #include "flotilla/app/queue_host.hpp"
@@ -92,6 +93,7 @@ class Platform final : public admin::Platform {
   std::unique_ptr<ViewHost> views_;                   // the same
   std::unique_ptr<CommandHost> commands_;             // the same
   std::unique_ptr<events::KafkaBridge> kafka_;        // nullptr: the file names no Kafka
+  std::unique_ptr<ChoreographyHost> choreographies_;  // the same
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<discovery::RegistryServer> registry_;
   std::unique_ptr<discovery::InstanceHealth> instance_health_;

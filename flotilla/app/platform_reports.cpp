@@ -184,6 +184,7 @@ void Platform::metrics(telemetry::MetricsPage& page) {
     queues_->runner().collect(page);
     views_->runner().collect(page);
     commands_->collect(page);
+    choreographies_->collect(page);
   }
   if (kafka_) {
     kafka_->collect(page);

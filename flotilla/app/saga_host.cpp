@@ -46,7 +46,8 @@ std::string journal_path(const ConfigFile& file) {
     return file.stores.journal;
   }
   const bool needed = !file.sagas.empty() || !file.topics.empty() || !file.views.empty() ||
-                      !file.aggregates.empty() || has_queues(file) || file.stores.named;
+                      !file.aggregates.empty() || !file.choreographies.empty() || has_queues(file) ||
+                      file.stores.named;
   return needed ? default_journal(file.path) : std::string();
 }
 

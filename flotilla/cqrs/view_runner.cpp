@@ -243,6 +243,23 @@ ViewPtr ViewRunner::find(std::string_view name) const {
   return part == nullptr ? nullptr : part->view;
 }
 
+void ViewRunner::expire(std::string_view name, input::Expire expire) const {
+  const PartPtr part = part_of(name);
+  if (part != nullptr) {
+    part->loop->post([part, expire = std::move(expire)]() mutable {
+      if (part->shell) {
+        part->shell->expire(std::move(expire));
+      }
+    });
+  }
+}
+
+ViewRunner::Gauges ViewRunner::gauges_of(std::string_view name) const {
+  const PartPtr part = part_of(name);
+  return part == nullptr ? Gauges{}
+                         : Gauges{.rows = part->rows, .building = part->built != 0, .failed = part->failed};
+}
+
 net::Task<ViewStatus> ViewRunner::status(PartPtr part) {
   ViewStatus out;
   {

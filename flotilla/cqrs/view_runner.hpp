@@ -93,7 +93,17 @@ class ViewRunner {
   // Builds it anew beside the version that is read; answers once that is durable. Errors also: conflict.
   [[nodiscard]] net::Task<Asked<ViewStatus>> rebuild(std::string name, std::string who);
 
+  // Rows of that version that may have been kept long enough; whether they have, its fold says.
+  void expire(std::string_view name, input::Expire expire) const;
+
   void collect(telemetry::MetricsPage& page) const;
+  // For those who count the views of a runner in their own words; as of half a second ago.
+  struct Gauges {
+    std::uint64_t rows = 0;
+    bool building = false;
+    bool failed = false;
+  };
+  [[nodiscard]] Gauges gauges_of(std::string_view name) const;
 
  private:
   // A view on its loop. Shared with what is posted there.

@@ -48,6 +48,13 @@ class ViewShell {
   // that it is built.
   [[nodiscard]] net::Task<std::string> rebuild();
 
+  // Rows of that version that may have been kept long enough. It is no matter if that comes to nothing.
+  void expire(input::Expire expire) {
+    if (!stopped_ && !draining_) {
+      feed(std::move(expire));
+    }
+  }
+
   // Runs beside the others until it ends or the shell does.
   void spawn(net::Task<> task) { tasks_.spawn(std::move(task)); }
 

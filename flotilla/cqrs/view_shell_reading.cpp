@@ -108,7 +108,8 @@ net::Task<Result<TopicPage>> ViewShell::read_topics(const std::vector<std::strin
       }
       read.events.push_back({.position = stored->position,
                              .recorded_ms = stored->record.time.value(),
-                             .event = std::make_shared<const journal::Event>(std::move(*event))});
+                             .event = std::make_shared<const journal::Event>(std::move(*event)),
+                             .topic = topic});
     }
     pages.push_back(std::move(read));
   }

@@ -194,7 +194,7 @@ BAD_FILES = {
     "bad pattern": ('gateways:\n  g:\n    listen: 127.0.0.1:21502\n    routes:\n      - "~/a(": s\n', ":5:", ""),
     "beyond loopback": ("admin: { listen: 0.0.0.0:21502 }\n", ":1:", "token"),
     "health without a slash": ("services:\n  s: { url: 'http://127.0.0.1:1', health: { path: up } }\n", ":2:", "path"),
-    "later key": ("choreographies: {}\n", ":1:1:", "not in this build"),
+    "later key": ("migrations: {}\n", ":1:1:", "not in this build"),
 }
 
 

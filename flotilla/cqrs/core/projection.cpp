@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/journal/core/event_value.hpp"
 #include "flotilla/json/reader.hpp"
 
 namespace flotilla::cqrs {
@@ -64,8 +65,14 @@ void Projection::arrived(input::Arrived in, ViewEffects& effects) {
     last.move_to(event.position);
     Pending pending{.position = event.position, .recorded_ms = event.recorded_ms};
     auto values = read_values(*event.event);
+    if (!values && view_->native) {  // whatever it carries, it has happened
+      values = EventValues{.data = {}, .event = journal::event_value(*event.event, {}), .topic = {}};
+    }
     if (values) {
       pending.values = std::move(*values);
+      pending.values.topic = std::move(event.topic);
+      pending.values.position = event.position.number();
+      pending.values.recorded_ms = event.recorded_ms;
       auto place = place_of(*view_, pending.values);
       if (place) {
         pending.place = std::move(*place);
@@ -144,6 +151,19 @@ void Projection::rows(input::Rows in, ViewEffects& effects) {
   fold(effects);
 }
 
+void Projection::expire(input::Expire in, ViewEffects& effects) {
+  if (step_ != Step::fetching || halted_ || !pending_.empty() || in.names.empty()) {
+    return;
+  }
+  for (journal::RowName& name : in.names) {
+    Pending pending{.position = position_.at(0), .recorded_ms = last_recorded_ms_};
+    pending.place = std::move(name);
+    pending.expire_ms = in.now_ms;
+    pending_.push_back(std::move(pending));
+  }
+  work(effects);
+}
+
 void Projection::know(const journal::RowName& name, json::Value row, std::size_t bytes) {
   const auto [known, fresh] = known_.try_emplace(name);
   if (fresh) {
@@ -188,26 +208,49 @@ bool Projection::fold_one(Pending& event, Round& round) {
   if (known == known_.end()) {
     return false;  // the load did not come so far: the next round does
   }
-  const bool was = !known->second.row.is_null();
-  auto folded = fold_row(*view_, known->second.row, event.values);
+  const json::Value& row = known->second.row;
+  const bool was = !row.is_null();
+  if (event.expire_ms) {
+    auto left = view_->native && was ? view_->native->expire(row, *event.expire_ms) : std::nullopt;
+    if (!left) {
+      ++round.ignored;
+      return true;
+    }
+    return take(event, was, std::move(*left), round);
+  }
+  auto folded = fold_row(*view_, row, event.values);
   if (!folded) {
     return broken(std::move(folded.error()));
   }
-  const bool is = !folded->row.is_null();
-  const std::size_t size = folded->text.size();
-  if (round.bytes + size > limits_.batch && !round.rows.empty()) {
+  if (!take(event, was, std::move(*folded), round)) {
     return false;
   }
-  round.bytes += size + kRowCost;
-  round.checkpoint.rows += is && !was ? 1 : 0;
-  round.checkpoint.rows -= was && !is ? 1 : 0;
   ++round.checkpoint.events;
   ++round.folded;
+  return true;
+}
+
+bool Projection::take(const Pending& event, bool was, journal::Folded folded, Round& round) {
+  const bool is = !folded.row.is_null();
+  const std::size_t size = folded.text.size();
+  std::size_t cost = size + kRowCost;
+  for (const auto& [name, value] : folded.beside) {
+    cost += kRowCost + name.row.size() + (value ? value->size() : 0);
+  }
+  if (round.bytes + cost - kRowCost > limits_.batch && !round.rows.empty()) {
+    return false;
+  }
+  round.bytes += cost;
+  round.checkpoint.rows += is && !was ? 1 : 0;
+  round.checkpoint.rows -= was && !is ? 1 : 0;
   if (is || planted_ != ViewFault::keep_removed) {
-    round.rows.insert_or_assign(*event.place, is ? std::optional(std::move(folded->text)) : std::nullopt);
+    round.rows.insert_or_assign(*event.place, is ? std::optional(std::move(folded.text)) : std::nullopt);
+  }
+  for (auto& [name, value] : folded.beside) {
+    round.rows.insert_or_assign(std::move(name), std::move(value));
   }
   if (planted_ != ViewFault::forget_what_was_folded) {
-    know(*event.place, std::move(folded->row), size);
+    know(*event.place, std::move(folded.row), size);
   }
   return true;
 }

@@ -38,6 +38,8 @@ class Projection {
   void start(ViewEffects& effects) { fetch(effects); }
   void arrived(input::Arrived in, ViewEffects& effects);
   void rows(input::Rows in, ViewEffects& effects);
+  // Between rounds; at another moment it does nothing.
+  void expire(input::Expire in, ViewEffects& effects);
   // What was saved; the keys under which rows changed.
   struct Done {
     std::vector<std::string> changed;
@@ -67,6 +69,8 @@ class Projection {
     EventValues values;
     std::optional<journal::RowName> place;  // nothing: it is of no concern, or broken
     std::string broken;                     // why it cannot be folded
+    std::optional<std::int64_t>
+        expire_ms;  // it is no event: at this time the row may have been kept long enough
   };
   struct Known {
     json::Value row;  // null: there is none
@@ -87,6 +91,8 @@ class Projection {
   void fold(ViewEffects& effects);
   // Whether the round goes on behind it.
   [[nodiscard]] bool fold_one(Pending& event, Round& round);
+  // What one row of a round has become. False: it does not fit any more.
+  [[nodiscard]] bool take(const Pending& event, bool was, journal::Folded folded, Round& round);
   void know(const journal::RowName& name, json::Value row, std::size_t bytes);
   void forget_old();
 

@@ -57,6 +57,9 @@ std::expected<EventValues, std::string> read_values(const journal::Event& event)
 
 std::expected<std::optional<journal::RowName>, std::string> place_of(const ViewDefinition& view,
                                                                      const EventValues& values) {
+  if (view.native) {
+    return view.native->place(values);
+  }
   auto key = name_of("key", view.key, values);
   if (!key) {
     return std::unexpected(std::move(key.error()));
@@ -80,12 +83,15 @@ std::expected<std::optional<journal::RowName>, std::string> place_of(const ViewD
 
 std::expected<Folded, std::string> fold_row(const ViewDefinition& view, const json::Value& so_far,
                                             const EventValues& values) {
+  if (view.native) {
+    return view.native->fold(so_far, values);
+  }
   const std::array<json::Value, 2> variables{values.event, values.data};
   auto row = expr::evaluate_first(view.fold, so_far, variables);
   if (!row) {
     return std::unexpected("fold: " + row.error().message());
   }
-  Folded folded{.row = std::move(*row), .text = {}};
+  Folded folded{.row = std::move(*row), .text = {}, .beside = {}};
   if (folded.row.is_null()) {
     return folded;
   }

@@ -51,6 +51,31 @@ Result<expr::Program> compile_view_fold(const std::string& text) {
   return compile(text, kVariables);
 }
 
+ViewDefinitionPtr native_view(std::string name, std::vector<std::string> from, std::string text,
+                              journal::EventFoldPtr fold) {
+  ViewTexts texts{.from = std::move(from), .key = {}, .row = {}, .fold = std::move(text)};
+  std::string hash = hash_of(texts);
+  ViewDefinition view{.name = std::move(name),
+                      .texts = std::move(texts),
+                      .hash = std::move(hash),
+                      .key = compile_view_key(".").value(),
+                      .row = {},
+                      .fold = compile_view_fold(".").value(),
+                      .native = std::move(fold)};
+  return std::make_shared<const ViewDefinition>(std::move(view));
+}
+
+Result<ViewDefinitionPtr> compile_version(const ViewDefinition& wanted, ViewTexts texts) {
+  if (!texts.key.empty() || wanted.native == nullptr) {
+    return compile_view(wanted.name, std::move(texts));
+  }
+  auto fold = wanted.native->remake(texts.fold);
+  if (!fold) {
+    return std::unexpected(std::move(fold.error()));
+  }
+  return native_view(wanted.name, std::move(texts.from), std::move(texts.fold), std::move(*fold));
+}
+
 Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts, Duration cache) {
   if (texts.from.empty() || texts.from.size() > kMaxSources) {
     return fail(Errc::limit, fmt::format("from: a view folds 1 to {} topics, this one has {}", kMaxSources,
@@ -83,7 +108,8 @@ Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts, Durati
                                                                .cache = cache,
                                                                .key = std::move(*key),
                                                                .row = std::move(row),
-                                                               .fold = std::move(*fold)});
+                                                               .fold = std::move(*fold),
+                                                               .native = nullptr});
 }
 
 }  // namespace flotilla::cqrs

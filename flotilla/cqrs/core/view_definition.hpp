@@ -14,6 +14,7 @@
 #include "flotilla/base/error.hpp"
 #include "flotilla/base/time.hpp"
 #include "flotilla/expr/core/program.hpp"
+#include "flotilla/journal/core/event_fold.hpp"
 
 namespace flotilla::cqrs {
 
@@ -25,9 +26,9 @@ inline constexpr std::size_t kMaxViewText = std::size_t{64} << 10;
 // As the file has it.
 struct ViewTexts {
   std::vector<std::string> from;  // topics, each once
-  std::string key;                // over an event's data, with $event
+  std::string key;                // over an event's data, with $event; empty: the fold is C++
   std::string row;                // the same; empty: the view has one row per key
-  std::string fold;               // over the row so far, with $event and $data
+  std::string fold;  // over the row so far, with $event and $data; of C++: what it is made again from
 
   friend bool operator==(const ViewTexts&, const ViewTexts&) = default;
 };
@@ -41,6 +42,7 @@ struct ViewDefinition {
   expr::Program key;
   std::optional<expr::Program> row;
   expr::Program fold;
+  journal::EventFoldPtr native;  // in place of the three expressions; null: there is none
 
   [[nodiscard]] bool by_row() const noexcept { return row.has_value(); }
 };
@@ -49,6 +51,13 @@ using ViewDefinitionPtr = std::shared_ptr<const ViewDefinition>;
 // Errors: invalid, beginning with the member: "fold: column 7: ..."; limit.
 [[nodiscard]] Result<ViewDefinitionPtr> compile_view(std::string name, ViewTexts texts,
                                                      Duration cache = Duration::zero());
+
+// A fold in C++ over these topics; `text` is all that its remake() needs, and decides about the rows.
+[[nodiscard]] ViewDefinitionPtr native_view(std::string name, std::vector<std::string> from, std::string text,
+                                            journal::EventFoldPtr fold);
+
+// A version of `wanted` as it was begun: by expressions, or by a fold of its kind. Errors: as compile_view().
+[[nodiscard]] Result<ViewDefinitionPtr> compile_version(const ViewDefinition& wanted, ViewTexts texts);
 
 // One expression of a view alone. `variables` of key and row are {event}, of fold {event, data}.
 [[nodiscard]] Result<expr::Program> compile_view_key(const std::string& text);

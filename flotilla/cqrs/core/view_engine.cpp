@@ -88,7 +88,7 @@ void ViewEngine::start_versions() {
 std::unique_ptr<Projection> ViewEngine::make(const ViewVersion& version, const Checkpoint& from) {
   ViewDefinitionPtr view = wanted_;
   if (version.hash != wanted_->hash) {
-    auto compiled = compile_view(wanted_->name, version.texts);
+    auto compiled = compile_version(*wanted_, version.texts);
     if (!compiled) {
       return nullptr;
     }
@@ -111,6 +111,12 @@ void ViewEngine::on(input::Arrived& in) {
   if (Projection* const projection = find(in.generation)) {
     projection->arrived(std::move(in), effects_);
     serve({});
+  }
+}
+
+void ViewEngine::on(input::Expire& in) {
+  if (live_ && live_->generation() == in.generation) {
+    live_->expire(std::move(in), effects_);
   }
 }
 

@@ -57,6 +57,7 @@ class ViewEngine {
   void on(const input::RecordFailed& in);
   void on(const input::Forgotten& in);
   void on(const input::Rebuild& in);
+  void on(input::Expire& in);
 
   [[nodiscard]] Projection* find(Generation generation);
   [[nodiscard]] Checkpoint checkpoint_of(Generation generation) const;

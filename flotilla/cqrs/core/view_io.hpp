@@ -28,6 +28,7 @@ struct ViewEvent {
   std::int64_t recorded_ms = 0;
   std::int64_t order_ms = 0;  // among those of other shards
   std::shared_ptr<const journal::Event> event;
+  std::string topic = {};
 };
 
 namespace input {
@@ -71,11 +72,19 @@ struct Forgotten {
 struct Rebuild {
   Waiter waiter = 0;
 };
+// Of the version that is read: rows that may have been kept long enough, by a fold that says so. At another
+// moment than when there is nothing to fold it is passed over.
+struct Expire {
+  Generation generation = 0;
+  std::vector<journal::RowName> names;  // each once
+  std::int64_t now_ms = 0;
+};
 
 }  // namespace input
 
-using ViewInput = std::variant<input::Load, input::Arrived, input::Rows, input::Saved, input::SaveFailed,
-                               input::RecordSaved, input::RecordFailed, input::Forgotten, input::Rebuild>;
+using ViewInput =
+    std::variant<input::Load, input::Arrived, input::Rows, input::Saved, input::SaveFailed,
+                 input::RecordSaved, input::RecordFailed, input::Forgotten, input::Rebuild, input::Expire>;
 
 namespace effect {
 

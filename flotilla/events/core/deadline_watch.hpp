@@ -1,0 +1,64 @@
+// When to tell that something is overdue: reads what is due from the rows of a choreography, publishes what
+// has come due, and waits.
+//
+// For: choreography_watch.hpp, one for each choreography with `on_overdue`. Nothing in it must survive: what
+// is due stands in rows, and stays there until the event that tells it is folded, so a crash at any moment
+// tells it again, with the same id, which the topic keeps once. Ownership: a value. Threads: one. Limits:
+// kDuePage rows are looked at once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "flotilla/events/core/choreography_fold.hpp"
+#include "flotilla/journal/core/event.hpp"
+
+namespace flotilla::events {
+
+inline constexpr std::size_t kDuePage = 100;
+
+// What to do next; each is answered by the function of DeadlineWatch that is named beside it.
+struct LookAtDue {};  // looked(), failed(): the first kDuePage rows under kDueKey
+struct TellOverdue {  // told(), failed()
+  DueRow due;
+};
+// rested(): until the rows are those of a position beyond `seen`, or of `position` at least where it is not
+// 0, or until that time.
+struct Rest {
+  std::uint64_t seen = 0;
+  std::uint64_t position = 0;
+  std::int64_t until_ms = 0;
+};
+using WatchEffect = std::variant<LookAtDue, TellOverdue, Rest>;
+
+// What `on_overdue` publishes: the same event however often it is made.
+[[nodiscard]] journal::Event alert_event(const Choreography& choreography, const DueRow& due);
+
+class DeadlineWatch {
+ public:
+  // How long it rests at most; after a failure; and for what it has told to be folded.
+  static constexpr std::int64_t kRestMs = 60'000;
+  static constexpr std::int64_t kAgainMs = 1'000;
+
+  explicit DeadlineWatch(FollowFault planted = FollowFault::none) : planted_(planted) {}
+
+  [[nodiscard]] WatchEffect start() { return LookAtDue{}; }
+  // `position`: of the rows, at least.
+  [[nodiscard]] WatchEffect looked(std::vector<DueRow> due, std::uint64_t position, std::int64_t now_ms);
+  [[nodiscard]] WatchEffect told(std::uint64_t position, std::int64_t now_ms);
+  [[nodiscard]] WatchEffect failed(std::int64_t now_ms);
+  [[nodiscard]] WatchEffect rested() { return LookAtDue{}; }
+
+ private:
+  [[nodiscard]] WatchEffect next(std::int64_t now_ms);
+
+  FollowFault planted_;
+  std::vector<DueRow> due_;  // the earliest last
+  std::uint64_t seen_ = 0;
+  std::uint64_t told_ = 0;  // position of what was told last, since it looked
+  std::uint64_t tells_ = 0;
+};
+
+}  // namespace flotilla::events
