@@ -48,6 +48,15 @@ net::Task<bool> becomes(const Tour& tour, const char* order, const char* status)
   co_return has(answer, fmt::format(R"("status":"{}")", status));
 }
 
+// One picture of an order, though nobody conducts.
+net::Task<bool> is_traced(const Tour& tour, const char* order, const char* state) {
+  const std::string wanted = fmt::format(R"("state":"{}")", state);
+  const DemoAnswer picture =
+      co_await ask_until(tour, {.port = tour.ports.api, .target = fmt::format("/v1/correlations/{}", order)},
+                         [&](const DemoAnswer& a) { return a.status == 200 && has(a, wanted); });
+  co_return picture.status == 200 && has(picture, wanted) && has(picture, "charge-new-orders");
+}
+
 }  // namespace
 
 net::Task<bool> commands(const Tour& tour) {
@@ -79,6 +88,10 @@ net::Task<bool> choreographs(const Tour& tour) {
               "choreographed: one order is paid, one is refused and cancels itself",
               fmt::format("view {}, order service: c-1 {}, c-2 {}", folded ? "has both" : both.response.body,
                           paid ? "paid" : "not paid", cancelled ? "cancelled" : "not cancelled"));
+  const bool good = co_await is_traced(tour, "c-1", "ok");
+  const bool undone = co_await is_traced(tour, "c-2", "undone");
+  ok &= shown(good && undone, "each is followed as one transaction, whoever took part",
+              fmt::format("c-1 {}, c-2 {}", good ? "ok" : "not ok", undone ? "undone" : "not undone"));
   co_return ok;
 }
 

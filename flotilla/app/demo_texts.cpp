@@ -103,6 +103,14 @@ subscriptions:
   note-paid-orders: { topic: payment.success, deliver: POST order-service/events/payment-success, order_by: key }
   cancel-unpaid-orders: { topic: payment.failed, deliver: POST order-service/events/payment-failed, order_by: key }
 
+choreographies:
+  order:
+    correlate: .order_id
+    start: order.created
+    expect:
+      - { after: order.created, one_of: [payment.success, payment.failed], within: 1m }
+    end: { ok: [payment.success], undone: [payment.failed] }
+
 views:
   user_orders:
     from: [order.created, payment.success, payment.failed]
@@ -122,6 +130,7 @@ A tour, in another terminal (docs/demo.md explains each step; flotilla demo --to
   flotilla sagas --admin http://127.0.0.1:@ADMIN@            both, as transactions across four services
   curl http://127.0.0.1:@GATEWAY@/commands/create-order -d '{"order_id":"c-1","user_id":"128","total":24.9}'    an order as a command, and events
   curl http://127.0.0.1:@GATEWAY@/users/128/orders           the view: what has become of it
+  flotilla trace c-1 --admin http://127.0.0.1:@ADMIN@        its events, what caused which, and who was told
   curl -X POST http://127.0.0.1:@PAYMENT@/_control -d '{"hang":true}'     payment hangs;
   for i in 1 2 3 4 5 6; do curl -X POST http://127.0.0.1:@GATEWAY@/charges -d '{"order":"a","amount":1}'; done
   flotilla breakers --admin http://127.0.0.1:@ADMIN@         its breaker is open; lookups are as fast as before
