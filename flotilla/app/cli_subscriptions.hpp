@@ -23,7 +23,7 @@ struct SubscriptionOrder {
   std::string name;
   std::string from;  // of replay; so is the next
   std::string to;
-  std::string key;   // of release
+  std::string key;  // of release
   std::string who;
   std::string why;
 };

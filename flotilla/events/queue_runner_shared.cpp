@@ -24,9 +24,8 @@ constexpr Duration kLetGo = std::chrono::seconds(5);
 constexpr int kLookShare = 10;
 
 std::unexpected<Refusal> moving(std::string why) {
-  return std::unexpected(Refusal{.reason = Reason::store_unavailable,
-                                 .detail = std::move(why),
-                                 .retry_after = std::chrono::seconds(1)});
+  return std::unexpected(Refusal{
+      .reason = Reason::store_unavailable, .detail = std::move(why), .retry_after = std::chrono::seconds(1)});
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 // never an error, and is counted.
 // Keys of one group of commits are synced together, before the group.
 // Ownership: part of the journal. Threads: any; one mutex, held for a read or a synced write of the key file,
-// so never call it on a worker's loop. Limits: kMaxRemembered keys in memory; an event's data takes room twice.
+// so never call it on a worker's loop. Limits: kMaxRemembered keys in memory; an event's data takes room
+// twice.
 #pragma once
 
 #include <array>

@@ -2,10 +2,9 @@
 //
 // For: the subscription engine, which decides it; the shell, which saves it as a cursor of the journal: the
 // mark is the cursor's position, the rest its state.
-// Everything up to the mark is settled, and beyond it what `settled` names and a replay skips. So after a crash only what is
-// unsettled is sent again.
-// Ownership: a plain value. Threads: pure functions. Limits: kMaxAhead positions, kMaxHeldKeys keys of
-// kMaxKeyBytes: some 150 KiB of the 256 KiB that a cursor holds.
+// Everything up to the mark is settled, and beyond it what `settled` names and a replay skips. So after a
+// crash only what is unsettled is sent again. Ownership: a plain value. Threads: pure functions. Limits:
+// kMaxAhead positions, kMaxHeldKeys keys of kMaxKeyBytes: some 150 KiB of the 256 KiB that a cursor holds.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +41,8 @@ struct SubscriptionProgress {
   std::set<std::uint64_t> settled;  // all above the mark
   Pause pause;
   std::uint64_t replay_until = 0;  // up to here events are sent a second time, because a person said so
-  // What a replay of a range leaves alone: settled is also what lies behind the one, up to the other. 0: none.
+  // What a replay of a range leaves alone: settled is also what lies behind the one, up to the other. 0:
+  // none.
   std::uint64_t skip_after = 0;
   std::uint64_t skip_until = 0;
   std::set<std::string, std::less<>> held_keys;  // blocked or parked, as the policy says

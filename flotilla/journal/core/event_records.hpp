@@ -1,7 +1,7 @@
 // Which records are events: their bodies are those of core/event.hpp.
 //
-// For: the stores, which seal what is personal in them; what has another body is never looked into. Ownership,
-// threads: pure functions. Limits: none.
+// For: the stores, which seal what is personal in them; what has another body is never looked into.
+// Ownership, threads: pure functions. Limits: none.
 #pragma once
 
 #include <cstdint>

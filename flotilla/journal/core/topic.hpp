@@ -31,7 +31,6 @@ inline constexpr std::string_view kKafkaTopicScope = "topic/kafka";
 // The topic's stream in the batch's shard: `known`, or one that this batch creates, with its claim and its
 // row. The batch must append to it. Once for each topic of a batch.
 [[nodiscard]] StreamRef topic_stream(Batch& batch, std::string_view topic, std::uint32_t shards,
-                                     std::optional<StreamId> known,
-                                     std::string_view scope = kTopicScope);
+                                     std::optional<StreamId> known, std::string_view scope = kTopicScope);
 
 }  // namespace flotilla::journal

@@ -256,7 +256,7 @@ class World {
   std::uint64_t next_attempt_ = 1;
   std::size_t happened_ = 0;
   std::optional<At> replay_from_;  // asked of the current owner, and not yet answered
-  At replay_to_ = 0;                // of it; 0: all
+  At replay_to_ = 0;               // of it; 0: all
   Waiter replay_waiter_ = 0;
   std::vector<std::string> released_;  // keys, asked of the current owner, and not yet durable
   Waiter next_waiter_ = 1;
