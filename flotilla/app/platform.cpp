@@ -4,40 +4,14 @@
 #include <csignal>
 #include <thread>
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include "flotilla/admin/core/control_guard.hpp"
-#include "flotilla/app/erasure_views.hpp"
-#include "flotilla/app/topic_config.hpp"
 #include "flotilla/base/log.hpp"
-#include "flotilla/cqrs/redis_protocol.hpp"
-#include "flotilla/http/core/api_answer.hpp"
-#include "flotilla/http/core/problem.hpp"
-#include "flotilla/json/writer.hpp"
 #include "flotilla/net/clock.hpp"
-#include "flotilla/saga/forward.hpp"
-#include "flotilla/saga/saga_store.hpp"
 
 namespace flotilla::app {
 namespace {
 
 ConfigErrors one(const Error& error) { return {error.message}; }
-
-std::string joined(const ConfigErrors& errors) {
-  std::string all;
-  for (const std::string& line : errors) {
-    all += (all.empty() ? "" : "\n") + line;
-  }
-  return all;
-}
-
-http::Response problem(Reason reason, std::string_view detail) {
-  return {.status = default_status(reason),
-          .headers = {{"Content-Type", "application/problem+json"},
-                      {"Flotilla-Error", std::string(to_string(reason))}},
-          .body = http::problem_body({.reason = reason, .detail = detail})};
-}
 
 // The registry's API behind the guard that every control port has.
 http::ApiHandler guarded(http::ApiHandler handler, const RegistryConfig& config) {
@@ -180,124 +154,6 @@ void Platform::tell_health(const discovery::HealthTarget& target, bool healthy, 
   }
 }
 
-Result<> Platform::open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed) {
-  if (!journal_path(runtime->file).empty()) {
-    auto sagas = SagaHost::open(runtime->file, seed);
-    if (!sagas) {
-      return std::unexpected(sagas.error());
-    }
-    sagas_ = std::move(*sagas);
-    events_ = std::make_unique<EventHost>(sagas_->journal(), runtime->file.topics, seed);
-    queues_ = std::make_unique<QueueHost>(sagas_->journal(), seed, api_base(runtime->file));
-    std::optional<cqrs::RedisAddress> redis;
-    if (const std::string& url = runtime->file.stores.views; !url.empty()) {
-      if (auto hiredis = cqrs::RedisProtocol::load(); !hiredis) {
-        return std::unexpected(hiredis.error());
-      }
-      redis = *cqrs::parse_redis_address(url);
-    }
-    events_->set_readers(views_of_topics(runtime->file), runtime->file.personal);
-    views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
-    commands_ = std::make_unique<CommandHost>(sagas_->journal(), seed, runtime->file);
-    events_->erasure().set_rebuild(rebuild_views(views_->runner()));
-    choreographies_ = std::make_unique<ChoreographyHost>(sagas_->journal(), sagas_->sagas(),
-                                                         [this] { return events_->running(); });
-    if (auto shared = share_queues(); !shared) {
-      return shared;
-    }
-  }
-  for (std::uint32_t i = 0; i < runtime->workers; ++i) {
-    auto worker =
-        Worker::start(i, directory_, seed + i + 1, access_log_.get(), sagas_ ? &sagas_->sagas() : nullptr,
-                      queues_ ? &queues_->runner() : nullptr, views_ ? &views_->reader() : nullptr,
-                      commands_ ? &commands_->runner() : nullptr);
-    if (!worker) {
-      return std::unexpected(worker.error());
-    }
-    workers_.push_back(std::move(*worker));
-  }
-  if (queues_) {  // before the first listener: a call may have to go behind those that wait
-    std::vector<events::QueueHost> hosts;
-    for (const auto& worker : workers_) {
-      hosts.push_back(worker->queue_host());
-    }
-    queues_->runner().start(queues_of(runtime->file), std::move(hosts));
-  }
-  for (const auto& worker : workers_) {
-    if (auto prepared = worker->prepare(runtime); !prepared) {
-      return std::unexpected(prepared.error());
-    }
-  }
-  if (sagas_) {
-    std::vector<saga::ShardHost> hosts;
-    for (const auto& worker : workers_) {
-      hosts.push_back(worker->saga_host());
-    }
-    sagas_->runner().start(std::move(hosts));
-  }
-  if (commands_) {  // before the first request
-    std::vector<cqrs::CommandHost> hosts;
-    for (const auto& worker : workers_) {
-      hosts.push_back(worker->command_host());
-    }
-    commands_->start(runtime->file, std::move(hosts));
-  }
-  for (const auto& worker : workers_) {
-    worker->commit(runtime);
-  }
-  if (events_) {
-    std::vector<events::DeliveryHost> hosts;
-    for (const auto& worker : workers_) {
-      hosts.push_back(worker->delivery_host());
-    }
-    std::vector<net::Loop*> loops;
-    for (const auto& worker : workers_) {
-      loops.push_back(&worker->loop());
-    }
-    views_->runner().start(runtime->file.views, loops);
-    choreographies_->start(runtime->file, std::move(loops));
-    if (auto opened = open_kafka(runtime->file, seed); !opened) {
-      return opened;
-    }
-    return events_->start_subscriptions(
-        runtime->file.subscriptions, std::move(hosts),
-        [this](const ServiceName& service) { return runtime_->service(service) != nullptr; });
-  }
-  return {};
-}
-
-// What processes ask each other of queues is sealed as what they ask of sagas is.
-Result<> Platform::share_queues() {
-  if (sagas_->journal().shards() == 1) {
-    return {};
-  }
-  saga::DefinitionShelf none;
-  auto keys = saga::SagaStore(sagas_->journal(), none).keys();
-  if (!keys) {
-    return std::unexpected(std::move(keys.error()));
-  }
-  queues_->runner().share([keys = *keys](std::string_view bytes) { return saga::seal(keys, bytes); });
-  return {};
-}
-
-Result<> Platform::open_kafka(const ConfigFile& file, std::uint64_t seed) {
-  if (!file.stores.kafka) {
-    return {};
-  }
-  kafka_ = std::make_unique<events::KafkaBridge>(sagas_->journal(), *file.stores.kafka, seed);
-  return kafka_->start(file.topics, workers_.back()->loop());
-}
-
-net::Task<http::Response> Platform::show_kafka(http::Request request) {
-  if (request.method != "GET" && request.method != "HEAD") {
-    co_return http::method_response("GET, HEAD");
-  }
-  if (kafka_ == nullptr) {
-    co_return problem(Reason::not_found, "the file names no Kafka; stores.events: kafka://HOST:PORT does");
-  }
-  co_return http::json_response(json::write(co_await kafka_->report()));
-}
-
 Result<> Platform::lock_addresses(const ConfigFile& file) {
   std::vector<std::string> wanted;
   if (file.admin) {
@@ -340,57 +196,6 @@ Result<> Platform::serve(const std::string& listen, http::ApiHandler handler, ht
   }
   control_servers_.push_back(std::move(server));
   return {};
-}
-
-Result<> Platform::open_api(const ConfigFile& file) {
-  const auto guard = std::make_shared<admin::ControlGuard>(
-      admin::ControlGuardOptions{.listen_ip = net::SocketAddress::parse(file.api->listen)->ip(),
-                                 .hosts = file.api->hosts,
-                                 .token = file.api->token});
-  const auto streams = [this, guard](const http::Request& request,
-                                     http::Exchange& exchange) -> net::Task<bool> {
-    const bool served = events_ != nullptr && events::Api::serves(request.target) && !guard->check(request);
-    co_return served&& co_await events_->api().stream(request, exchange);
-  };
-  return serve(
-      file.api->listen,
-      [this, guard](http::Request request, net::SocketAddress peer) -> net::Task<http::Response> {
-        if (request.target.starts_with(events::kQueueForwardPath) && queues_ != nullptr) {  // sealed, too
-          co_return co_await queues_->runner().answer_forwarded(std::move(request));
-        }
-        // A callback's key is a token of its own.
-        if (request.target == saga::kForwardPath && sagas_ != nullptr) {  // sealed
-          co_return co_await sagas_->runner().answer_forwarded(std::move(request));
-        }
-        const bool callback = request.target.starts_with(saga::kCallbackPath);
-        if (const auto refusal = callback ? guard->check_origin(request) : guard->check(request)) {
-          co_return problem(refusal->reason, refusal->detail);
-        }
-        if (sagas_ == nullptr) {
-          co_return problem(Reason::not_found,
-                            "the file names no sagas, topics, queues, views, choreographies or aggregates");
-        }
-        if (events::CorrelationApi::serves(request.target)) {
-          co_return co_await choreographies_->api().handle(std::move(request), peer);
-        }
-        if (cqrs::Api::serves(request.target)) {
-          co_return co_await views_->api().handle(std::move(request), peer);
-        }
-        if (cqrs::CommandApi::serves(request.target)) {
-          co_return co_await commands_->api().handle(std::move(request), peer);
-        }
-        if (events::SubscriptionApi::serves(request.target)) {
-          co_return co_await events_->subscription_api().handle(std::move(request), peer);
-        }
-        if (events::QueueApi::serves(request.target)) {
-          co_return co_await queues_->api().handle(std::move(request), peer);
-        }
-        if (events::Api::serves(request.target)) {
-          co_return co_await events_->api().handle(std::move(request), peer);
-        }
-        co_return co_await sagas_->api().handle(std::move(request), peer);
-      },
-      streams);
 }
 
 Result<> Platform::open_control(const ConfigFile& file) {
@@ -497,50 +302,6 @@ void Platform::on_signal(int signal) {
   }
 }
 
-net::Task<> Platform::drain(Duration grace) {
-  std::size_t left = workers_.size();
-  net::Event drained;
-  const auto one_less = [this, &left, &drained] {
-    loop_->post([&left, &drained] {
-      --left;
-      drained.set();
-    });
-  };
-  if (sagas_ && !store_failed_) {  // else there is nothing that could still be recorded
-    left += 6;
-    commands_->runner().drain(grace, one_less);
-    queues_->runner().drain(grace, one_less);
-    views_->runner().drain(grace, one_less);
-    choreographies_->drain(grace, one_less);
-    events_->subscriptions().drain(grace, one_less);
-    sagas_->runner().drain(grace, one_less);
-    if (kafka_) {
-      ++left;
-      kafka_->drain(grace, one_less);
-    }
-  }
-  for (const auto& worker : workers_) {
-    worker->begin_drain(grace, one_less);
-  }
-  while (left > 0) {
-    co_await drained.wait();
-  }
-  loop_->stop();
-}
-
-// After a failed sync nothing that the kernel says of the file can be trusted: the next process begins by
-// reading the log anew. Until this one ends, whoever needs the store is told 503 store-unavailable.
-net::Task<> Platform::give_up() {
-  log::error(
-      "this process ends, with {}, for its supervisor to start it anew: within {} s, requests in "
-      "flight are answered",
-      kStoreFailed, (kFailedNotice + kFailedGrace) / std::chrono::seconds(1));
-  co_await net::sleep_for(*loop_, kFailedNotice);
-  if (!std::exchange(draining_, true)) {
-    co_await drain(kFailedGrace);
-  }
-}
-
 // Once a second: instances that came and went, half-open episodes that nobody ends, breakers nobody calls.
 // What happened to a breaker is told to the operator.
 net::Task<> Platform::tend_services() {
@@ -566,99 +327,6 @@ net::Task<> Platform::tend_services() {
       }
     }
   }
-}
-
-Result<> Platform::reload() {
-  const auto failed = [this](std::string message) -> Result<> {
-    ++failed_reloads_;
-    log::error("reload refused, nothing changed: {}", message);
-    return fail(Errc::invalid, std::move(message));
-  };
-  auto file = load_config(path_);
-  if (!file) {
-    return failed(joined(file.error()));
-  }
-  const ConfigFile& before = runtime_->file;
-  const auto listens = [](const auto& control) {
-    return control
-               ? fmt::format("{}\n{}\n{}", control->listen, control->token, fmt::join(control->hosts, " "))
-               : "";
-  };
-  const auto advertises = [](const auto& api) { return api ? api->advertise : std::string(); };
-  if (listens(file->admin) != listens(before.admin) || advertises(file->api) != advertises(before.api) ||
-      listens(file->api) != listens(before.api) || listens(file->registry) != listens(before.registry) ||
-      file->workers != before.workers || file->telemetry.access_log != before.telemetry.access_log) {
-    return failed(
-        path_ +
-        ": admin, api, registry, workers and the access log cannot change while running; restart for that");
-  }
-  if (const std::string journal = journal_path(*file);
-      !journal.empty() &&
-      (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive ||
-       file->stores.views != before.stores.views || file->stores.kafka != before.stores.kafka)) {
-    return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
-                                  : ": the first sagas, topics, queues, views or aggregates need a "
-                                    "journal, which is opened at the start; restart"));
-  }
-  auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
-                                 static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
-  if (!runtime) {
-    return failed(runtime.error().message);
-  }
-  if (auto locked = lock_addresses((*runtime)->file); !locked) {
-    return failed(locked.error().message);
-  }
-  const auto take_back = [this] {
-    for (const auto& worker : workers_) {
-      worker->commit(runtime_);  // closes what was opened
-    }
-  };
-  for (const auto& worker : workers_) {
-    if (auto prepared = worker->prepare(*runtime); !prepared) {
-      take_back();
-      return failed(prepared.error().message);
-    }
-  }
-  if (sagas_) {
-    if (auto replaced = sagas_->runner().replace_definitions((*runtime)->file.sagas); !replaced) {
-      take_back();
-      return failed(fmt::format("{}: {}", path_, replaced.error().message));
-    }
-    sagas_->replace_definitions((*runtime)->file.sagas);
-    events_->replace_topics((*runtime)->file.topics);
-    events_->set_readers(views_of_topics((*runtime)->file), (*runtime)->file.personal);
-    views_->runner().replace((*runtime)->file.views);
-    commands_->replace((*runtime)->file);
-    choreographies_->replace((*runtime)->file);
-  }
-  for (const auto& worker : workers_) {
-    worker->commit(*runtime);
-  }
-  if (events_) {
-    events_->replace_subscriptions((*runtime)->file.subscriptions);
-  }
-  if (kafka_) {
-    kafka_->replace((*runtime)->file.topics);
-  }
-  if (queues_) {
-    queues_->runner().replace(queues_of((*runtime)->file));
-  }
-  runtime_ = std::move(*runtime);
-  follow_instances();
-  ++reloads_;
-  log::info("reloaded {}", path_);
-  return {};
-}
-
-Result<> Platform::ready() {
-  // Listeners are open before run(): what answers here is ready, unless it is leaving.
-  if (sagas_ && sagas_->health().state == journal::Health::State::failed) {
-    return fail(Errc::unavailable, "the journal has failed: " + sagas_->health().reason);
-  }
-  if (draining_) {
-    return fail(Errc::unavailable, "draining");
-  }
-  return {};
 }
 
 }  // namespace flotilla::app

@@ -64,6 +64,7 @@ class Platform final : public admin::Platform {
   explicit Platform(std::string path);
   std::expected<void, ConfigErrors> open(ConfigFile file);
   Result<> open_workers(const std::shared_ptr<const Runtime>& runtime, std::uint64_t seed);
+  Result<> open_journal(const ConfigFile& file, std::uint64_t seed);
   Result<> open_kafka(const ConfigFile& file, std::uint64_t seed);
   net::Task<http::Response> show_kafka(http::Request request);
   Result<> open_control(const ConfigFile& file);
