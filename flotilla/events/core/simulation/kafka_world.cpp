@@ -10,8 +10,6 @@
 namespace flotilla::events::simulation {
 namespace {
 
-using journal::kafka::Delivery;
-
 constexpr std::size_t kPage = 7;  // events
 constexpr std::size_t kHealSteps = 60'000;
 

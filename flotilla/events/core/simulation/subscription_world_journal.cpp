@@ -230,13 +230,14 @@ void World::unsettle_after(const SubscriptionProgress& next) {
 }
 
 // A replay that had nothing to unsettle: what was accepted and not yet acknowledged is sent again all the
-// same.
+// same, and dead letters that are sent again begin anew.
 void World::expect_anew(At from) {
   for (auto each = facts_.upper_bound(from); each != facts_.end(); ++each) {
     each->second.spent = 0;
     each->second.unacked = false;
     each->second.not_before = Instant::min();
   }
+  begin_letters_anew();
 }
 
 // The owner dies; what it was about to commit is lost, or is durable and nobody was told.
