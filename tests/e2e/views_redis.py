@@ -125,13 +125,18 @@ def a_restart_copies_nothing_that_is_there(flotilla):
 
 @case
 def a_kill_loses_no_copy(flotilla):
+    complete(flotilla)
+    redis.client_pause(60_000, all=False)  # writes wait, so what is folded now cannot be copied before the kill
     for number in range(50):
-        publish("order.created", order(f"u{number % 7}", number))
+        position = publish("order.created", order(f"u{number % 7}", number))
+    check_equal(read("user_orders/u0?wait=10s", position).status, 200, "the view has all")
     flotilla.kill()
+    redis.client_unpause()
     redis.set("user_orders:stranger", "[]")  # of before, one would think
     flotilla.spawn()
     flotilla.await_ready()
     check_equal(copies_are_the_view(flotilla), 9, "copies")
+    check_equal(metric(flotilla, "resyncs_total"), 1, "copied anew")
 
 
 @case
