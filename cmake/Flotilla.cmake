@@ -1,7 +1,9 @@
-# flotilla_library(NAME SOURCES ... TESTS ... DEPENDS ... TEST_DEPENDS ... [TEST_FILTER gtest filter])
+# flotilla_library(NAME SOURCES ... [SIMULATION ...] TESTS ... DEPENDS ... TEST_DEPENDS ... [TEST_FILTER gtest filter])
 #
 # One static library per folder of the house (target flotilla_NAME, alias flotilla::NAME) and one
 # test program per folder (NAME_tests) made of the *_test.cpp files beside the sources.
+# SIMULATION: the worlds that only tests run, a library of their own (flotilla_NAME_simulation), so that the program is
+# built without them.
 # Every .cpp must be listed: tools/lint.py fails on a file that nothing builds. With TEST_FILTER only those tests are
 # registered here; the folder's CMakeLists.txt registers the rest.
 
@@ -43,12 +45,20 @@ function(flotilla_tests name)
 endfunction()
 
 function(flotilla_library name)
-  cmake_parse_arguments(ARG "" "TEST_FILTER" "SOURCES;TESTS;DEPENDS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_FILTER" "SOURCES;SIMULATION;TESTS;DEPENDS;TEST_DEPENDS" ${ARGN})
   add_library(flotilla_${name} STATIC ${ARG_SOURCES})
   add_library(flotilla::${name} ALIAS flotilla_${name})
   flotilla_use_pch(flotilla_${name})
   target_link_libraries(flotilla_${name} PUBLIC ${ARG_DEPENDS})
+  set(tested flotilla::${name})
+  if(ARG_SIMULATION)
+    add_library(flotilla_${name}_simulation STATIC ${ARG_SIMULATION})
+    add_library(flotilla::${name}_simulation ALIAS flotilla_${name}_simulation)
+    flotilla_use_pch(flotilla_${name}_simulation)
+    target_link_libraries(flotilla_${name}_simulation PUBLIC flotilla::${name})
+    list(PREPEND tested flotilla::${name}_simulation)
+  endif()
   if(ARG_TESTS)
-    flotilla_tests(${name}_tests SOURCES ${ARG_TESTS} DEPENDS flotilla::${name} ${ARG_TEST_DEPENDS} FILTER ${ARG_TEST_FILTER})
+    flotilla_tests(${name}_tests SOURCES ${ARG_TESTS} DEPENDS ${tested} ${ARG_TEST_DEPENDS} FILTER ${ARG_TEST_FILTER})
   endif()
 endfunction()
