@@ -12,6 +12,7 @@ Rules (each names the way out in its message; tools/lint_test.py proves that eac
   header      a header without its opening comment or its #pragma once
   size        a file or a function too long to read
   text        a TODO without an issue, a path of somebody's machine
+  port        a port that two end-to-end scripts use: they run side by side
 
 Python 3.11, standard library only, so it runs before anything is installed.
 """
@@ -91,6 +92,7 @@ SKIPPED = {"build", ".git", "node_modules", ".venv", "__pycache__", ".cache", "c
 WARN_LINES, MAX_LINES, MAX_FUNCTION_LINES = 500, 800, 100
 TODO = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))")
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(tmp/wt|work/(main|shared)|root|home/\w+)/")
+PORT = re.compile(r"(?<![\w.])2[1-3]\d{3}(?![\w.])")  # those that end-to-end scripts take
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 SCOPE_HEAD = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b")
@@ -263,6 +265,17 @@ def check_text(path, text):
             yield Finding(path, number, "text", "the path of one machine: make it relative, or an argument")
 
 
+def check_ports(texts):
+    owners = {}
+    for path in sorted(path for path in texts if path.startswith("tests/e2e/") and path.endswith(".py")):
+        for number, line in enumerate(texts[path].splitlines(), 1):
+            for port in PORT.findall(line):
+                owner = owners.setdefault(port, path)
+                if owner != path:
+                    yield Finding(path, number, "port", f"{port} is a port of {owner}, which may run at the same time: take one "
+                                  "of your own, or import its name")
+
+
 def cmake_calls(text):
     """(command, [arguments]) of every call; comments dropped, quotes taken off."""
     text = re.sub(r"#[^\n]*", "", text)
@@ -368,6 +381,7 @@ def lint(root):
                 findings += check(path, text)
     findings += check_build(root, list(texts))
     findings += check_tested(texts)
+    findings += check_ports(texts)
     return findings
 
 

@@ -213,6 +213,14 @@ class Shape(LintTest):
         self.accepts({"docs/a.md": "GET /work/orders and /var/log/app.log\n"})
 
 
+class Ports(LintTest):
+    def test_refuses_a_port_of_another_script(self):
+        path = "tests/e2e/views.py"
+        topics = {"tests/e2e/topics.py": "API = 22620\n"}
+        self.refuses(topics | {path: "import sys\nAPI, ADMIN = 22621, 22620\n"}, "port", path, 2, "22620", "tests/e2e/topics.py")
+        self.accepts(topics | {path: "API, ADMIN = 22621, 22622\nFIRST = 22621\n", "docs/a.md": "port 22620\n"})
+
+
 class TheTree(unittest.TestCase):
     def test_every_folder_of_the_house_has_a_floor(self):
         house = Path(__file__).resolve().parent.parent / "flotilla"

@@ -6,16 +6,16 @@ still open must have been told exactly once, no wait twice, and none before it w
 
     python3 tests/e2e/choreographies_kill.py --kills 100 --seed 7      ctest runs 6
 """
-import argparse
 import asyncio
 import datetime
 import json
 import random
 import sys
 
-from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+import kill_kit
+from kit import PATIENCE, AsyncClient, Failed, Flotilla, check, check_equal
 
-API, ADMIN = 22780, 22781
+API, ADMIN = 22840, 22841
 PUBLISHERS = 4
 WITHIN = 400  # ms
 TOPICS = ("created", "paid", "refused", "shipped", "canceled", "noted")
@@ -68,16 +68,7 @@ def second_opinion(events, also):
 
 async def publish(client, topic, order, number, cause):
     fields = f"ce-id: {order}-{number}\r\nce-source: /test\r\nContent-Type: application/json\r\nCorrelation-Id: k-{order}\r\nCausation-Id: {cause}\r\n"
-    while True:  # the same again until it is acknowledged
-        try:
-            status, answer, _ = await client.request("POST", f"/v1/topics/{topic}", json.dumps({"order": order}).encode(), fields)
-        except ConnectionError:
-            await asyncio.sleep(0.01)
-            continue
-        if status == 202:
-            return
-        check_equal(status, 503, f"status: {answer.body}")
-        await asyncio.sleep(0.05)
+    await kill_kit.publish(client, topic, {"order": order}, fields)
 
 
 FLOWS = [["created", "paid", "shipped", "noted"], ["created", "paid", "noted"], ["created", "refused", "canceled"], ["created"],
@@ -96,54 +87,23 @@ async def order_forever(name, seed, ended):
     client.close()
 
 
-async def get(path):
-    client = AsyncClient(API)
-    status, answer, _ = await client.request("GET", path)
-    client.close()
-    check_equal(status, 200, f"{path}: {answer.body}")
-    return answer.json()
-
-
 def millis(text):
     return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
-async def events_of(topic):
-    found, token = [], "0"
-    while True:
-        page = await get(f"/v1/topics/{topic}?from={token}&limit=1000")
-        token = page["next"]
-        if not page["events"]:
-            return found
-        found += page["events"]
-
-
 async def kill_often(flotilla, kills, rng):
     also = "noted"
-    for number in range(1, kills + 1):
-        await asyncio.to_thread(flotilla.await_ready)
-        await asyncio.sleep(rng.random() * 1.2 * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
+
+    async def change(_):
+        nonlocal also
         if rng.random() < 0.4:
             also = "canceled" if also == "noted" else "noted"
             flotilla.file.write_text(config(also))
             await asyncio.to_thread(flotilla.admin, "POST", "/api/v1/config/reload")
             await asyncio.sleep(rng.random() * 0.1)
-        await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}", flush=True)
-        flotilla.spawn()
-    await asyncio.to_thread(flotilla.await_ready)
+
+    await kill_kit.kill_often(flotilla, kills, rng, 1.2, before=change)
     return also
-
-
-async def all_listed():
-    items, after = [], ""
-    while True:
-        page = await get(f"/v1/correlations?limit=50{after}")
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        after = f"&after={page['next'].replace('+', '%2B').replace('/', '%2F').replace('=', '%3D')}"
 
 
 async def until_told(open_waits):
@@ -151,20 +111,20 @@ async def until_told(open_waits):
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         alerts = {}
-        for event in await events_of("overdue"):
+        for event in await kill_kit.events_of(API, "overdue"):
             alerts.setdefault((event["data"]["id"], event["data"]["event"]), []).append(event)
         missing = [wait for wait in open_waits if wait not in alerts]
         if not missing:
             return alerts
         if asyncio.get_running_loop().time() > deadline:
-            raise Failed(f"nobody was told of {missing}: {json.dumps(await get('/v1/correlations/' + missing[0][0]))}")
+            raise Failed(f"nobody was told of {missing}: {json.dumps(await kill_kit.get(API, '/v1/correlations/' + missing[0][0]))}")
         await asyncio.sleep(0.2)
 
 
 async def judge(also):
     orders = {}
     for topic in TOPICS:
-        for event in await events_of(topic):
+        for event in await kill_kit.events_of(API, topic):
             orders.setdefault(event["data"]["order"], []).append((topic, event["id"], millis(event["recordedtime"])))
     await asyncio.sleep(3 * WITHIN / 1000)  # by now all is due
     open_waits, dues = [], {}
@@ -182,7 +142,7 @@ async def judge(also):
         check_equal(len(events), 1, f"alerts of {key}")
         check(millis(events[0]["recordedtime"]) >= dues[key], f"{key} was told before it was due")
     for order, (waits, unexpected, end) in opinions.items():
-        found = await get(f"/v1/correlations/{order}")
+        found = await kill_kit.get(API, f"/v1/correlations/{order}")
         mine = found["choreographies"][0]
         check_equal([event["topic"] for event in found["events"]], [each[0] for each in orders[order]], f"events of {order}")
         got = [(wait["after"], wait["event"], wait.get("one_of", wait.get("all_of"))) for wait in mine["expected"]]
@@ -191,7 +151,7 @@ async def judge(also):
         check_equal(mine["state"], state, f"the state of {order}")
         marked = [event["id"] for event in found["events"] if event["unexpected"]]
         check_equal(marked, unexpected, f"unexpected events of {order}")
-    listed = [item["id"] for item in await all_listed()]
+    listed = [item["id"] for item in await kill_kit.items_of(API, "/v1/correlations?limit=50")]
     check_equal(sorted(listed), sorted(orders), "the list")
     return len(orders), len(alerts)
 
@@ -199,16 +159,10 @@ async def judge(also):
 async def run(flotilla, kills, seed):
     ended = asyncio.Event()
     publishing = [asyncio.create_task(order_forever(f"p{n}", seed, ended)) for n in range(PUBLISHERS)]
-    killing = asyncio.create_task(kill_often(flotilla, kills, random.Random(seed)))
-    done, _ = await asyncio.wait([killing, *publishing], return_when=asyncio.FIRST_COMPLETED)
-    if killing not in done:  # a publisher has found something
-        killing.cancel()
-        for task in done:
-            task.result()
-    also = killing.result()
+    also = await kill_kit.beside(kill_often(flotilla, kills, random.Random(seed)), publishing)
     ended.set()
     await asyncio.gather(*publishing)
-    newest = (await get("/v1/topics/noted?from=latest"))["next"]
+    newest = (await kill_kit.get(API, "/v1/topics/noted?from=latest"))["next"]
     client, deadline = AsyncClient(API), asyncio.get_running_loop().time() + PATIENCE
     while (await client.request("GET", "/v1/correlations?limit=1&wait=10s", b"", f"Read-After: {newest}\r\n"))[0] != 200:
         check(asyncio.get_running_loop().time() < deadline, "the choreography does not come so far")
@@ -225,21 +179,10 @@ async def run(flotilla, kills, seed):
     print(f"{orders} orders and {alerts} alerts through {kills} kills")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=6)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"choreographies_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with Flotilla(config("noted"), ADMIN) as flotilla:
-            asyncio.run(run(flotilla, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with Flotilla(config("noted"), ADMIN) as flotilla:
+        asyncio.run(run(flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 6, trial))

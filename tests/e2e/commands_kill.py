@@ -9,13 +9,13 @@ fold of all of it.
 
     python3 tests/e2e/commands_kill.py --kills 100 --seed 7      ctest runs 8
 """
-import argparse
 import asyncio
 import json
 import random
 import sys
 
-from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+import kill_kit
+from kit import PATIENCE, AsyncClient, Flotilla, check, check_equal
 
 API, ADMIN = 22764, 22765
 CLIENTS = 6
@@ -120,34 +120,23 @@ async def write(name, seed, ended, ledger):
 
 async def kill_often(flotilla, kills, rng):
     form = "object"
-    for number in range(1, kills + 1):
-        await asyncio.to_thread(flotilla.await_ready)
-        await asyncio.sleep(rng.random() * 0.6 * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
+
+    async def change(_):
+        nonlocal form
         if rng.random() < 0.4:  # the other form of the state, by a reload or with the next start
             form = "list" if form == "object" else "object"
             flotilla.file.write_text(config(form))
             if rng.random() < 0.7:
                 await asyncio.to_thread(flotilla.admin, "POST", "/api/v1/config/reload")
                 await asyncio.sleep(rng.random() * 0.2)
-        await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}", flush=True)
-        flotilla.spawn()
-    await asyncio.to_thread(flotilla.await_ready)
 
-
-async def get(path, fields=""):
-    client = AsyncClient(API)
-    status, answer, _ = await client.request("GET", path, b"", fields)
-    client.close()
-    check_equal(status, 200, f"{path}: {answer.body}")
-    return answer.json()
+    await kill_kit.kill_often(flotilla, kills, rng, 0.6, before=change)
 
 
 async def all_events():
     events, token = [], "0"
     while True:
-        page = await get(f"/v1/topics/added?from={token}&limit=500")
+        page = await kill_kit.get(API, f"/v1/topics/added?from={token}&limit=500")
         if not page["events"]:
             return events, token
         events += page["events"]
@@ -175,13 +164,7 @@ def check_events(events, ledger):
 async def run(flotilla, kills, seed):
     ended, ledger = asyncio.Event(), Ledger()
     writing = [asyncio.create_task(write(f"c{n}", seed, ended, ledger)) for n in range(CLIENTS)]
-    killing = asyncio.create_task(kill_often(flotilla, kills, random.Random(seed)))
-    done, _ = await asyncio.wait([killing, *writing], return_when=asyncio.FIRST_COMPLETED)
-    if killing not in done:  # a client has found something
-        killing.cancel()
-        for task in done:
-            task.result()
-    killing.result()
+    await kill_kit.beside(kill_often(flotilla, kills, random.Random(seed)), writing)
     ended.set()
     await asyncio.wait_for(asyncio.gather(*writing), PATIENCE * 2)
     # What was answered before any of the kills is the answer still.
@@ -199,7 +182,7 @@ async def run(flotilla, kills, seed):
     events, token = await all_events()
     states = check_events(events, ledger)
     for account, (n, total) in states.items():
-        row = await get(f"/v1/views/totals/{account}?wait=10s", f"Read-After: {token}\r\n")
+        row = await kill_kit.get(API, f"/v1/views/totals/{account}?wait=10s", f"Read-After: {token}\r\n")
         check_equal(row, {"n": n, "sum": total}, f"the view of {account}")
     check(len(events) > 10 * kills, f"only {len(events)} events")
     refused = sum(1 for status, _ in ledger.answers.values() if status == 422)
@@ -207,21 +190,10 @@ async def run(flotilla, kills, seed):
           f"({refused} refused), {ledger.replayed} answered again")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=8)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"commands_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with Flotilla(config("object"), ADMIN) as flotilla:
-            asyncio.run(run(flotilla, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with Flotilla(config("object"), ADMIN) as flotilla:
+        asyncio.run(run(flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 8, trial))

@@ -5,15 +5,11 @@ Skipped where there is no PostgreSQL.
 import concurrent.futures
 import json
 import sys
-import tempfile
 
-from kit import ROOT, SLOWDOWN, Failed, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until
+from kit import SLOWDOWN, Failed, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until
+from server_of_postgres import Postgres
 
-sys.path.insert(0, str(ROOT / "tests" / "postgres"))
-import server  # noqa: E402
-
-SKIPPED = 77
-PORTS = [{"admin": 22780, "api": 22781, "gateway": 22782}, {"admin": 22783, "api": 22784, "gateway": 22785}]
+PORTS = [{"admin": 22850, "api": 22851, "gateway": 22852}, {"admin": 22853, "api": 22854, "gateway": 22855}]
 LEASE = 30 * SLOWDOWN  # seconds within which another process takes over, generously
 
 
@@ -109,18 +105,9 @@ def what_was_acknowledged_survives_the_owner(both, _):
 
 
 def run():
-    with tempfile.TemporaryDirectory(prefix="flotilla-postgres-") as folder:
-        server.start(folder, durable=True)
-        try:
-            url = server.read(folder, "url")
-            if not url:
-                print("skipped: there is no PostgreSQL")
-                return SKIPPED
-            with Flotilla(config(PORTS[0], url), PORTS[0]["admin"]) as first, \
-                    Flotilla(config(PORTS[1], url), PORTS[1]["admin"]) as second:
-                return main((first, second), None)
-        finally:
-            server.stop(folder)
+    with Postgres(durable=True) as database, Flotilla(config(PORTS[0], database.url), PORTS[0]["admin"]) as first, \
+            Flotilla(config(PORTS[1], database.url), PORTS[1]["admin"]) as second:
+        return main((first, second), None)
 
 
 if __name__ == "__main__":

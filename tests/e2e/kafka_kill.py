@@ -8,7 +8,6 @@ key in order (E3); and a service that remembers ids has acted once on each (E9).
 
     python3 tests/e2e/kafka_kill.py --kills 50 --seed 7      ctest runs 6
 """
-import argparse
 import asyncio
 import json
 import random
@@ -16,8 +15,9 @@ import sys
 import threading
 import time
 
+import kill_kit
 from kafka_kit import SKIPPED, Kafka, cluster, headers_of, is_real, missing
-from kit import PATIENCE, SLOWDOWN, Answer, AsyncClient, Backend, Failed, Flotilla, check, check_equal, wait_until
+from kit import PATIENCE, SLOWDOWN, Answer, AsyncClient, Backend, Flotilla, check, check_equal, wait_until
 
 API, ADMIN, SERVICE = 22710, 22711, 22712
 PUBLISHERS, PARTITIONS, OTHERS = 6, 4, 3
@@ -57,18 +57,9 @@ class Ledger:
 async def publish(name, seed, ended, acknowledged):
     rng, client, number = random.Random(f"{seed}/{name}"), AsyncClient(API), 0
     while not ended.is_set():
-        body = json.dumps({"key": f"{name}-{number % 3}", "n": number}).encode()
+        event = {"key": f"{name}-{number % 3}", "n": number}
         fields = f"ce-id: {name}-{number}\r\nce-source: /test\r\nContent-Type: application/json\r\n"
-        while True:  # the same again until it is acknowledged
-            try:
-                status, answer, _ = await client.request("POST", f"/v1/topics/{TOPIC}", body, fields)
-            except ConnectionError:
-                await asyncio.sleep(0.01)
-                continue
-            if status == 202:
-                break
-            check_equal(status, 503, f"status: {answer.body}")
-            await asyncio.sleep(0.05)
+        await kill_kit.publish(client, TOPIC, event, fields)
         acknowledged.append((f"{name}-{number}", f"{name}-{number % 3}", number))
         number += 1
         await asyncio.sleep(rng.random() * 0.02)
@@ -103,7 +94,7 @@ async def kill_often(flotilla, kafka_cluster, kills, rng):
         if away:
             kafka_cluster.say("down 1")
         await asyncio.sleep((0.3 + rng.random() * 2) * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
+        kill_kit.check_alive(flotilla)
         if away and rng.random() < 0.7:
             kafka_cluster.say("up 1")
             away = False
@@ -117,17 +108,7 @@ async def kill_often(flotilla, kafka_cluster, kills, rng):
 
 
 def in_journal():
-    async def read():
-        client, events, token = AsyncClient(API), [], "0"
-        while True:
-            status, answer, _ = await client.request("GET", f"/v1/topics/{TOPIC}?from={token}&limit=1000")
-            check_equal(status, 200, "reading")
-            page = answer.json()
-            events, token = events + page["events"], page["next"]
-            if not page["events"]:
-                client.close()
-                return events
-    return asyncio.run(read())
+    return asyncio.run(kill_kit.events_of(API, TOPIC))
 
 
 def check_order(by_key, what):
@@ -179,15 +160,9 @@ def judge(kafka, others, acknowledged, ledger, flotilla, kills):
 async def run(flotilla, kafka_cluster, kafka, kills, seed, others):
     ended, acknowledged = asyncio.Event(), {f"p{n}": [] for n in range(PUBLISHERS)}
     publishing = [asyncio.create_task(publish(name, seed, ended, own)) for name, own in acknowledged.items()]
-    killing = asyncio.create_task(kill_often(flotilla, kafka_cluster, kills, random.Random(seed)))
     others.start()
     try:
-        done, _ = await asyncio.wait([killing, *publishing], return_when=asyncio.FIRST_COMPLETED)
-        if killing not in done:  # a publisher has found something
-            killing.cancel()
-            for task in done:
-                task.result()
-        killing.result()
+        await kill_kit.beside(kill_often(flotilla, kafka_cluster, kills, random.Random(seed)), publishing)
     finally:
         others.ended.set()
         others.join()
@@ -196,31 +171,20 @@ async def run(flotilla, kafka_cluster, kafka, kills, seed, others):
     return acknowledged
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=6)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
+def trial(kills, seed):
     if why := missing():
         print(f"SKIPPED  the Kafka bridge is NOT tested under kill -9: {why}", flush=True)
-        return SKIPPED
-    print(f"kafka_kill --kills {options.kills} --seed {options.seed}", flush=True)
+        sys.exit(SKIPPED)
     ledger = Ledger()
-    try:
-        with cluster() as kafka_cluster, Backend(SERVICE, "ledger", ledger.behave):
-            kafka_cluster.topic(TOPIC, PARTITIONS)
-            kafka = Kafka(kafka_cluster.bootstrap)
-            others = Others(kafka)
-            with Flotilla(config(kafka_cluster.bootstrap), ADMIN) as flotilla:
-                acknowledged = asyncio.run(run(flotilla, kafka_cluster, kafka, options.kills, options.seed, others))
-                kafka.flush()
-                judge(kafka, others, acknowledged, ledger, flotilla, options.kills)
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+    with cluster() as kafka_cluster, Backend(SERVICE, "ledger", ledger.behave):
+        kafka_cluster.topic(TOPIC, PARTITIONS)
+        kafka = Kafka(kafka_cluster.bootstrap)
+        others = Others(kafka)
+        with Flotilla(config(kafka_cluster.bootstrap), ADMIN) as flotilla:
+            acknowledged = asyncio.run(run(flotilla, kafka_cluster, kafka, kills, seed, others))
+            kafka.flush()
+            judge(kafka, others, acknowledged, ledger, flotilla, kills)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 6, trial))

@@ -22,7 +22,7 @@ block (402), confused (501), mute (the effect, but never an answer).
 
 Nothing here is written to a disk: the ledger is the one process that is not killed. Python 3.11, no packages.
 
-    python3 tests/e2e/ledger.py --port 22010    honest there, barrier on the next port, naive on the one after
+    python3 tests/e2e/ledger.py --port PORT     honest there, barrier on the next port, naive on the one after
 """
 import argparse
 import asyncio

@@ -7,10 +7,10 @@ import sys
 import tempfile
 
 from kit import PROGRAM, SLOWDOWN, Failed, Flotilla, ask, case, check, check_equal, main, wait_until
+from server_of_postgres import Postgres
 from sql import Session
-from stores import SKIPPED, server
 
-ADMIN, API = 22760, 22761
+ADMIN, API = 22820, 22821
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example], token: s3same }}
@@ -228,14 +228,5 @@ def a_table_that_is_not_there_is_named(_, url):
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="flotilla-postgres-") as folder:
-        server.start(folder)
-        try:
-            url = server.read(folder, "url")
-            if not url:
-                print("skipped: there is no PostgreSQL")
-                sys.exit(SKIPPED)
-            with Flotilla(CONFIG % "", ADMIN) as flotilla:
-                sys.exit(main(flotilla, url))
-        finally:
-            server.stop(folder)
+    with Postgres() as database, Flotilla(CONFIG % "", ADMIN) as program:
+        sys.exit(main(program, database.url))

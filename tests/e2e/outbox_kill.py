@@ -7,17 +7,16 @@ of a key in the order of their numbers, and the outbox must be empty.
 
     python3 tests/e2e/outbox_kill.py --kills 100 --seed 7      ctest runs 10
 """
-import argparse
 import random
 import sys
-import tempfile
 import threading
 import time
 
+import kill_kit
 from kit import PATIENCE, SLOWDOWN, Flotilla, check, check_equal, wait_until
 from outbox import ADMIN, CONFIG, Relay, read_all
+from server_of_postgres import Postgres
 from sql import Session, SqlError
-from stores import SKIPPED, server
 
 KEYS = [f"k{n}" for n in range(8)]
 WRITERS = 4
@@ -65,7 +64,8 @@ class Writer(threading.Thread):
         run("ROLLBACK" if self.rng.random() < 0.2 else "COMMIT")
 
 
-def storm(flotilla, folder, url, kills, seed):
+def storm(flotilla, database, kills, seed):
+    url = database.url
     rng, ended = random.Random(f"{seed}/storm"), threading.Event()
     with Session(url) as session:
         session.run("CREATE TABLE ledger (id text PRIMARY KEY, topic text NOT NULL)")
@@ -92,7 +92,7 @@ def storm(flotilla, folder, url, kills, seed):
             flotilla.spawn()
             flotilla.await_ready()
         else:
-            server.restart(folder)
+            database.restart()
     ended.set()
     for writer in writers:
         writer.join(PATIENCE)
@@ -122,28 +122,13 @@ def judge(ledger):
             check_equal(numbers, list(range(1, len(numbers) + 1)), f"{topic}: the order of {key}")
 
 
-def run():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    options = parser.parse_args()
-    print(f"seed {options.seed}")
-    with tempfile.TemporaryDirectory(prefix="flotilla-postgres-") as folder:
-        server.start(folder, durable=True)
-        try:
-            url = server.read(folder, "url")
-            if not url:
-                print("skipped: there is no PostgreSQL")
-                return SKIPPED
-            with Flotilla(CONFIG % "", ADMIN) as flotilla:
-                ledger, written, counts, took = storm(flotilla, folder, url, options.kills, options.seed)
-                check(len(ledger) > 50, f"only {len(ledger)} events were committed")
-                judge(ledger)
-            print(f"{len(ledger)} events committed of {written} written in {took:.1f} s; killed: {counts}")
-        finally:
-            server.stop(folder)
-    return 0
+def trial(kills, seed):
+    with Postgres(durable=True) as database, Flotilla(CONFIG % "", ADMIN) as flotilla:
+        ledger, written, counts, took = storm(flotilla, database, kills, seed)
+        check(len(ledger) > 50, f"only {len(ledger)} events were committed")
+        judge(ledger)
+    print(f"{len(ledger)} events committed of {written} written in {took:.1f} s; killed: {counts}")
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(kill_kit.main(__doc__, 10, trial))

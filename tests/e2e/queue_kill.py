@@ -8,24 +8,26 @@ the order of acceptance.
 
     python3 tests/e2e/queue_kill.py --kills 100 --seed 7      ctest runs 8
 """
-import argparse
 import asyncio
 import json
 import random
 import sys
 
-from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+import kill_kit
+from kit import PATIENCE, SLOWDOWN, AsyncClient, Flotilla, check
 
 API, ADMIN, GATEWAY, SERVICE = 22750, 22751, 22752, 22753
 CLIENTS = 6
 
-CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
-api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
+
+def config(store, api, admin, gateway, service):
+    return f"""admin: {{ listen: 127.0.0.1:{admin} }}
+api: {{ listen: 127.0.0.1:{api}, hosts: [a.example] }}
 workers: 2
-stores: {{ journal: "sqlite:data/queue.db" }}
+stores: {{ journal: "{store}" }}
 services:
   ledger:
-    url: http://127.0.0.1:{SERVICE}
+    url: http://127.0.0.1:{service}
     timeout: 500ms
     retry: {{ attempts: 1 }}
     circuit_breaker: {{ failures: 3, reset: 200ms }}
@@ -39,15 +41,15 @@ services:
         items: 100000
         retry: {{ attempts: 100, backoff: 5ms..50ms }}
 gateways:
-  public: {{ listen: 127.0.0.1:{GATEWAY}, routes: [/charges: ledger] }}
+  public: {{ listen: 127.0.0.1:{gateway}, routes: [/charges: ledger] }}
 """
 
 
 class Service:
     """A service that is not killed, but goes away, and keeps what it did, in order."""
 
-    def __init__(self, seed):
-        self.rng = random.Random(f"{seed}/service")
+    def __init__(self, seed, port):
+        self.rng, self.port = random.Random(f"{seed}/service"), port
         self.effects = []      # (key, n, idempotency key), in order
         self.done = {}         # by idempotency key: the answer
         self.arrivals = 0
@@ -56,7 +58,7 @@ class Service:
         self.writers = set()
 
     async def come(self):
-        self.server = await asyncio.start_server(self.talk, "127.0.0.1", SERVICE)
+        self.server = await asyncio.start_server(self.talk, "127.0.0.1", self.port)
 
     async def go(self):
         if self.server is not None:
@@ -148,27 +150,7 @@ async def charge(name, seed, ended, book, gateways=(GATEWAY,)):
 
 
 async def items(state, api=API):
-    client, after, found = AsyncClient(api), "", []
-    while True:
-        status, answer, _ = await client.request("GET", f"/v1/queues/charges?limit=500&state={state}{after}")
-        check_equal(status, 200, f"status: {answer.body}")
-        page = answer.json()
-        found += page["items"]
-        if page["next"] is None:
-            client.close()
-            return found
-        after = f"&after={page['next']}"
-
-
-async def kill_often(flotilla, kills, rng):
-    for number in range(1, kills + 1):
-        await asyncio.to_thread(flotilla.await_ready)
-        await asyncio.sleep(rng.random() * 0.8 * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
-        await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}", flush=True)
-        flotilla.spawn()
-    await asyncio.to_thread(flotilla.await_ready)
+    return await kill_kit.items_of(api, f"/v1/queues/charges?limit=500&state={state}")
 
 
 def judge(book, service, done, dead, ordered=lambda number: True):
@@ -194,12 +176,12 @@ def judge(book, service, done, dead, ordered=lambda number: True):
 
 
 async def run(flotilla, kills, seed):
-    service, ended = Service(seed), asyncio.Event()
+    service, ended = Service(seed, SERVICE), asyncio.Event()
     book = {"pending": [], "straight": [], "unknown": set()}
     await service.come()
     charging = [asyncio.create_task(charge(f"c{n}", seed, ended, book)) for n in range(CLIENTS)]
     moving = asyncio.create_task(service.come_and_go(ended))
-    await kill_often(flotilla, kills, random.Random(seed))
+    await kill_kit.beside(kill_kit.kill_often(flotilla, kills, random.Random(seed), 0.8), charging)
     ended.set()
     await asyncio.gather(*charging, moving)
     service.healed = True
@@ -219,21 +201,10 @@ async def run(flotilla, kills, seed):
           f"{len(done)} done, dead letters {reasons}; {service.arrivals} arrivals, {len(service.effects)} effects")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=8)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"queue_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with Flotilla(CONFIG, ADMIN) as flotilla:
-            asyncio.run(run(flotilla, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with Flotilla(config("sqlite:data/queue.db", API, ADMIN, GATEWAY, SERVICE), ADMIN) as flotilla:
+        asyncio.run(run(flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 8, trial))

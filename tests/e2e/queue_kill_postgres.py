@@ -7,68 +7,30 @@ and the calls of a key that waited, and surely were not sent before, in their or
 
     python3 tests/e2e/queue_kill_postgres.py --kills 60 --seed 7      ctest runs 5
 """
-import argparse
 import asyncio
 import random
-import signal
 import sys
 
-import server_of_postgres as postgres
-from kit import PATIENCE, SLOWDOWN, Failed, Flotilla, check
-from queue_kill import CLIENTS, CONFIG, SERVICE, Service, charge, items, judge
+import kill_kit
+import queue_kill
+from kit import PATIENCE, check
+from queue_kill import CLIENTS, Service, charge, items, judge
 
-APIS, ADMINS, GATEWAYS = (22760, 22763), (22761, 22764), (22762, 22765)
-LEASE = 10.0  # seconds
-WAYS = {"killed": 45, "asked to end": 10, "stopped past its lease": 25, "database restarted": 20}
-
+APIS, ADMINS, GATEWAYS, SERVICE = (22830, 22833), (22831, 22834), (22832, 22835), 22836
 
 def config(which, url):
-    text = CONFIG.replace("sqlite:data/queue.db", url)
-    for old, new in ((22750, APIS[which]), (22751, ADMINS[which]), (22752, GATEWAYS[which])):
-        text = text.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new}")
-    assert str(SERVICE) in text
-    return text
-
-
-async def disturb(programs, database, kills, rng):
-    for number in range(1, kills + 1):
-        way = "stopped past its lease" if number == 2 else rng.choices(list(WAYS), list(WAYS.values()))[0]
-        which = rng.randrange(2)
-        program = programs[which]
-        for each in programs:
-            await asyncio.to_thread(each.await_ready)
-        await asyncio.sleep(rng.random() * rng.choice([0.3, 1, LEASE + 2]) * SLOWDOWN)
-        for each in programs:
-            check(each.process.poll() is None, f"the program ended by itself:\n{each.said()[-3000:]}")
-        if way == "database restarted":
-            await asyncio.to_thread(database.restart)
-        elif way == "stopped past its lease":
-            program.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(LEASE + 1 + rng.random() * 3)
-            program.process.send_signal(signal.SIGCONT)
-        elif way == "asked to end":
-            program.process.send_signal(signal.SIGTERM)
-            code = await asyncio.to_thread(program.process.wait, 30 * SLOWDOWN)
-            check(code == 0, f"asked to end, the program ended with {code}:\n{program.said()[-3000:]}")
-            program.spawn()
-        else:
-            await asyncio.to_thread(program.kill)
-            program.spawn()
-        print(f"{number}: {'' if way.startswith('database') else 'AB'[which] + ' '}{way}", flush=True)
-    for each in programs:
-        await asyncio.to_thread(each.await_ready)
+    return queue_kill.config(url, APIS[which], ADMINS[which], GATEWAYS[which], SERVICE)
 
 
 async def run(programs, database, kills, seed):
-    service, ended = Service(seed), asyncio.Event()
+    service, ended = Service(seed, SERVICE), asyncio.Event()
     book = {"pending": [], "straight": [], "unknown": set()}
     await service.come()
     charging = [asyncio.create_task(charge(f"c{n}", seed, ended, book, GATEWAYS)) for n in range(CLIENTS)]
     moving = asyncio.create_task(service.come_and_go(ended))
-    disturbing = asyncio.create_task(disturb(programs, database, kills, random.Random(seed)))
-    await asyncio.wait([disturbing, *charging], return_when=asyncio.FIRST_COMPLETED)
+    await kill_kit.beside(kill_kit.disturb(programs, database, kills, random.Random(seed)), charging)
     ended.set()
-    await asyncio.gather(disturbing, *charging, moving)
+    await asyncio.gather(*charging, moving)
     service.healed = True
     least, deadline = None, 0.0
     while True:
@@ -91,25 +53,10 @@ async def run(programs, database, kills, seed):
           f"{len(done)} done, {len(dead)} dead letters; {service.arrivals} arrivals, {len(service.effects)} effects")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=5)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"queue_kill_postgres --kills {options.kills} --seed {options.seed}", flush=True)
-    if not postgres.is_there():
-        print("SKIPPED: no PostgreSQL is installed (Debian: apt-get install postgresql)")
-        return 77
-    try:
-        with postgres.Postgres() as database:
-            with Flotilla(config(0, database.url), ADMINS[0]) as first, Flotilla(config(1, database.url), ADMINS[1]) as second:
-                asyncio.run(run((first, second), database, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with kill_kit.two_over_postgres(config, ADMINS) as (programs, database):
+        asyncio.run(run(programs, database, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 5, trial))

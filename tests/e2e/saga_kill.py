@@ -7,14 +7,14 @@ Then the services are healed, an operator leads every suspended saga out, and th
 
     python3 tests/e2e/saga_kill.py --kills 200 --seed 7      ctest runs 15
 """
-import argparse
 import asyncio
 import random
 import signal
 import sys
 
+import kill_kit
 import saga_load
-from kit import SLOWDOWN, Failed, Flotilla, check
+from kit import SLOWDOWN, Flotilla
 from saga_trial import Ledger, conclude, say
 
 API, ADMIN, LEDGER = 22000, 22001, 22010
@@ -31,22 +31,19 @@ async def kill_often(flotilla, clients, kills, rng):
         else:
             await asyncio.to_thread(flotilla.await_ready)
         await asyncio.sleep(delay * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself, with {flotilla.process.returncode}:\n"
-              f"{flotilla.said()[-3000:]}")
+        kill_kit.check_alive(flotilla)
         if way == "after a pause":
             flotilla.process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(rng.random() * 2.5)
             flotilla.process.send_signal(signal.SIGCONT)
             await asyncio.sleep(rng.random() * 0.2)
         if way == "asked to end":
-            flotilla.process.send_signal(signal.SIGTERM)
-            code = await asyncio.to_thread(flotilla.process.wait, 15 * SLOWDOWN)
-            check(code == 0, f"asked to end, the program ended with {code}:\n{flotilla.said()[-3000:]}")
+            await kill_kit.end_and_spawn(flotilla, 15)
         else:
             await asyncio.to_thread(flotilla.kill)
+            flotilla.spawn()
         say(f"kill {number}, {way}, after {delay * 1000:.0f} ms; {clients.acknowledged} sagas acknowledged, "
             f"{len(clients.final)} seen to end")
-        flotilla.spawn()
     await asyncio.to_thread(flotilla.await_ready)
 
 
@@ -67,21 +64,10 @@ async def run(flotilla, ledger, kills, seed):
     await conclude("saga_kill", flotilla, ledger, clients, rng, seed)
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=15)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"saga_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with Ledger(LEDGER) as ledger, Flotilla(saga_load.file(API, ADMIN, LEDGER, "sqlite:data/sagas.db"), ADMIN) as flotilla:
-            asyncio.run(run(flotilla, ledger, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with Ledger(LEDGER) as ledger, Flotilla(saga_load.file(API, ADMIN, LEDGER, "sqlite:data/sagas.db"), ADMIN) as flotilla:
+        asyncio.run(run(flotilla, ledger, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 15, trial))

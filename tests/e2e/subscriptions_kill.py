@@ -8,13 +8,13 @@ letter with the publication of its failure (E10).
 
     python3 tests/e2e/subscriptions_kill.py --kills 100 --seed 7 [--postgres]      ctest runs 8, and 4 over PostgreSQL
 """
-import argparse
 import asyncio
 import json
 import random
 import sys
 
-from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+import kill_kit
+from kit import PATIENCE, AsyncClient, Flotilla, check, check_equal
 from stores import journal_store
 
 API, ADMIN, SUBSCRIBER = 22640, 22641, 22642
@@ -107,55 +107,17 @@ async def publish(name, seed, ended, published):
     while not ended.is_set():
         event = {"key": f"{name}-{rng.randrange(3)}", "n": number}
         fields = f"ce-id: {name}-{number}\r\nce-source: /test\r\nContent-Type: application/json\r\n"
-        while True:
-            try:
-                status, answer, _ = await client.request("POST", "/v1/topics/orders", json.dumps(event).encode(), fields)
-            except ConnectionError:
-                await asyncio.sleep(0.01)
-                continue
-            if status == 202:
-                break
-            check_equal(status, 503, f"status: {answer.body}")
-            await asyncio.sleep(0.05)
+        await kill_kit.publish(client, "orders", event, fields)
         published.append((event["key"], number, f"{name}-{number}"))
         number += 1
         await asyncio.sleep(rng.random() * 0.02)
     client.close()
 
 
-async def events_of(topic):
-    client, token, events = AsyncClient(API), "0", []
-    while True:
-        status, answer, _ = await client.request("GET", f"/v1/topics/{topic}?from={token}&limit=1000")
-        check_equal(status, 200, f"status: {answer.body}")
-        page = answer.json()
-        events += page["events"]
-        token = page["next"]
-        if not page["events"]:
-            client.close()
-            return events
-
-
 async def outcomes():
-    paid, declined, dead = [await events_of(topic) for topic in ("paid", "declined", "orders.dead")]
+    paid, declined, dead = [await kill_kit.events_of(API, topic) for topic in ("paid", "declined", "orders.dead")]
     return ([event["causationid"] for event in paid], [event["causationid"] for event in declined],
             [event["id"] for event in dead])
-
-
-async def kill_often(flotilla, kills, rng, published):
-    for number in range(1, kills + 1):
-        await asyncio.to_thread(flotilla.await_ready)
-        # Ready is not yet publishing: a shared journal's leases of the process that was killed must end first.
-        deadline = asyncio.get_running_loop().time() + PATIENCE * 4
-        while len(published) <= EVENTS_A_KILL * number:
-            check(asyncio.get_running_loop().time() < deadline, f"nothing is published before kill {number}:\n{flotilla.said()[-2000:]}")
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(rng.random() * 0.8 * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
-        await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}", flush=True)
-        flotilla.spawn()
-    await asyncio.to_thread(flotilla.await_ready)
 
 
 def judge(published, arrived, paid, declined, dead):
@@ -180,7 +142,15 @@ async def run(flotilla, kills, seed):
     subscriber, published, ended = Subscriber(seed), [], asyncio.Event()
     await subscriber.serve()
     publishing = [asyncio.create_task(publish(f"p{n}", seed, ended, published)) for n in range(PUBLISHERS)]
-    await kill_often(flotilla, kills, random.Random(seed), published)
+
+    async def until_published(number):
+        # Ready is not yet publishing: a shared journal's leases of the process that was killed must end first.
+        deadline = asyncio.get_running_loop().time() + PATIENCE * 4
+        while len(published) <= EVENTS_A_KILL * number:
+            check(asyncio.get_running_loop().time() < deadline, f"nothing is published before kill {number}:\n{flotilla.said()[-2000:]}")
+            await asyncio.sleep(0.01)
+
+    await kill_kit.kill_often(flotilla, kills, random.Random(seed), 0.8, when_ready=until_published)
     ended.set()
     await asyncio.gather(*publishing)
     subscriber.healed = True
@@ -203,21 +173,10 @@ async def run(flotilla, kills, seed):
           f"{subscriber.acknowledged_later} acknowledged later")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=8)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"subscriptions_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with journal_store() as store, Flotilla(CONFIG % store, ADMIN) as flotilla:
-            asyncio.run(run(flotilla, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with journal_store() as store, Flotilla(CONFIG % store, ADMIN) as flotilla:
+        asyncio.run(run(flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 8, trial))

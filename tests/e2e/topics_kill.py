@@ -7,21 +7,16 @@ whole; and a reader that followed by tokens all along has seen exactly what is t
 
     python3 tests/e2e/topics_kill.py --kills 100 --seed 7 [--postgres]      ctest runs 8, and 4 over PostgreSQL
 """
-import argparse
 import asyncio
-import json
 import random
 import sys
-import tempfile
 
-from kit import ROOT, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
-
-sys.path.insert(0, str(ROOT / "tests" / "postgres"))
-import server  # noqa: E402
+import kill_kit
+from kit import AsyncClient, Flotilla, check, check_equal
+from stores import journal_store
 
 API, ADMIN = 22620, 22621
 PUBLISHERS = 8
-SKIPPED = 77
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
@@ -54,19 +49,9 @@ class Publisher:
         self.client.close()
 
     async def publish(self, events):
-        while True:
-            try:
-                status, answer, _ = await self.client.request(
-                    "POST", "/v1/topics/orders", json.dumps(events).encode(),
-                    "Content-Type: application/cloudevents-batch+json\r\n")
-            except ConnectionError:
-                await asyncio.sleep(0.01)
-                continue
-            if status == 202:
-                check_equal([each["id"] for each in answer.json()["events"]], [event["id"] for event in events], "ids answered")
-                return
-            check_equal(status, 503, f"status: {answer.body}")
-            await asyncio.sleep(0.05)
+        fields = "Content-Type: application/cloudevents-batch+json\r\n"
+        answer = await kill_kit.publish(self.client, "orders", events, fields)
+        check_equal([each["id"] for each in answer.json()["events"]], [event["id"] for event in events], "ids answered")
 
 
 async def follow(seen, published):
@@ -89,17 +74,6 @@ async def follow(seen, published):
         if done and not page["events"]:
             client.close()
             return
-
-
-async def kill_often(flotilla, kills, rng):
-    for number in range(1, kills + 1):
-        await asyncio.to_thread(flotilla.await_ready)
-        await asyncio.sleep(rng.random() * 0.6 * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
-        await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}", flush=True)
-        flotilla.spawn()
-    await asyncio.to_thread(flotilla.await_ready)
 
 
 def judge(publishers, seen):
@@ -126,7 +100,7 @@ async def run(flotilla, kills, seed):
     async with asyncio.TaskGroup() as group:
         following = group.create_task(follow(seen, published))
         publishing = [group.create_task(each.run(ended)) for each in publishers]
-        await kill_often(flotilla, kills, random.Random(seed))
+        await kill_kit.kill_often(flotilla, kills, random.Random(seed), 0.6)
         ended.set()
         await asyncio.gather(*publishing)
         published.set()
@@ -140,33 +114,10 @@ async def run(flotilla, kills, seed):
     print(f"{count} events acknowledged through {kills} kills")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=8)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    arguments.add_argument("--postgres", action="store_true", help="over a PostgreSQL of its own")
-    options = arguments.parse_args()
-    print(f"topics_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    failures = []
-    with tempfile.TemporaryDirectory(prefix="flotilla-postgres-") as folder:
-        store = "sqlite:data/topics.db"
-        if options.postgres:
-            server.start(folder, durable=True)
-            store = server.read(folder, "url")
-        try:
-            if not store:
-                print("skipped: there is no PostgreSQL")
-                return SKIPPED
-            with Flotilla(CONFIG % store, ADMIN) as flotilla:
-                asyncio.run(run(flotilla, options.kills, options.seed))
-        except* Failed as errors:
-            failures = errors.exceptions
-        finally:
-            if options.postgres:
-                server.stop(folder)
-    print(f"FAILED  {failures[0]}" if failures else "ok")
-    return 1 if failures else 0
+def trial(kills, seed):
+    with journal_store() as store, Flotilla(CONFIG % store, ADMIN) as flotilla:
+        asyncio.run(run(flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 8, trial))

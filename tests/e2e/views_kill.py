@@ -7,13 +7,12 @@ with Read-After must have had all of its reader's events (P4), by one fold or th
 
     python3 tests/e2e/views_kill.py --kills 100 --seed 7      ctest runs 8
 """
-import argparse
 import asyncio
-import json
 import random
 import sys
 
-from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+import kill_kit
+from kit import PATIENCE, AsyncClient, Flotilla, check, check_equal
 
 API, ADMIN = 22660, 22661
 PUBLISHERS = 6
@@ -57,16 +56,7 @@ async def publish(name, seed, ended, mine):
         data = {"user": name, "item": f"i{rng.randrange(4)}", "n": number}
         topic = rng.choice(TOPICS)
         fields = f"ce-id: {name}-{number}\r\nce-source: /test\r\nContent-Type: application/json\r\n"
-        while True:  # the same again until it is acknowledged
-            try:
-                status, answer, _ = await client.request("POST", f"/v1/topics/{topic}", json.dumps(data).encode(), fields)
-            except ConnectionError:
-                await asyncio.sleep(0.01)
-                continue
-            if status == 202:
-                break
-            check_equal(status, 503, f"status: {answer.body}")
-            await asyncio.sleep(0.05)
+        answer = await kill_kit.publish(client, topic, data, fields)
         mine.append((topic, data))
         number += 1
         if rng.random() < 0.5:
@@ -99,21 +89,13 @@ async def read_own_write(client, name, position, mine):
 READS = [0]
 
 
-async def get(path):
-    client = AsyncClient(API)
-    status, answer, _ = await client.request("GET", path)
-    client.close()
-    check_equal(status, 200, f"{path}: {answer.body}")
-    return answer.json()
-
-
 async def events_in_order():
     """Of both topics, by their positions: each page of one event names its own."""
     found = []
     for topic in TOPICS:
         token = "0"
         while True:
-            page = await get(f"/v1/topics/{topic}?from={token}&limit=1")
+            page = await kill_kit.get(API, f"/v1/topics/{topic}?from={token}&limit=1")
             token = page["next"]
             if not page["events"]:
                 break
@@ -121,22 +103,11 @@ async def events_in_order():
     return [(topic, data) for _, topic, data in sorted(found, key=lambda each: each[0])]
 
 
-async def rows_of(view):
-    items, after = [], ""
-    while True:
-        page = await get(f"/v1/views/{view}?limit=7{after}")
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        after = f"&after={page['next']}"
-
-
 async def kill_often(flotilla, kills, rng):
     current = "first"
-    for number in range(1, kills + 1):
-        await asyncio.to_thread(flotilla.await_ready)
-        await asyncio.sleep(rng.random() * 0.8 * SLOWDOWN)
-        check(flotilla.process.poll() is None, f"the program ended by itself:\n{flotilla.said()[-3000:]}")
+
+    async def change(_):
+        nonlocal current
         turn = rng.random()
         if turn < 0.4:  # another fold, by a reload, and perhaps at once a kill
             current = "second" if current == "first" else "first"
@@ -146,10 +117,8 @@ async def kill_often(flotilla, kills, rng):
         elif turn < 0.6:
             await asyncio.to_thread(flotilla.admin, "POST", "/api/v1/views/rows/rebuild")
             await asyncio.sleep(rng.random() * 0.1)
-        await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}", flush=True)
-        flotilla.spawn()
-    await asyncio.to_thread(flotilla.await_ready)
+
+    await kill_kit.kill_often(flotilla, kills, rng, 0.8, before=change)
     return current
 
 
@@ -167,26 +136,20 @@ async def settled(flotilla):
 async def run(flotilla, kills, seed):
     ended, mine = asyncio.Event(), {f"p{n}": [] for n in range(PUBLISHERS)}
     publishing = [asyncio.create_task(publish(name, seed, ended, own)) for name, own in mine.items()]
-    killing = asyncio.create_task(kill_often(flotilla, kills, random.Random(seed)))
-    done, _ = await asyncio.wait([killing, *publishing], return_when=asyncio.FIRST_COMPLETED)
-    if killing not in done:  # a publisher has found something
-        killing.cancel()
-        for task in done:
-            task.result()
-    current = killing.result()
+    current = await kill_kit.beside(kill_often(flotilla, kills, random.Random(seed)), publishing)
     ended.set()
     await asyncio.gather(*publishing)
     views = await settled(flotilla)
     events = await events_in_order()
     check_equal(len(events), sum(len(own) for own in mine.values()), "events kept, and acknowledged")
     wanted = fold(current, events)
-    got = {(item["key"], item["row"]): item["value"] for item in await rows_of("rows")}
+    got = {(item["key"], item["row"]): item["value"] for item in await kill_kit.items_of(API, "/v1/views/rows?limit=7")}
     check_equal(got, wanted, "P1: the rows, and a fold from scratch")
     totals = {}
     for topic, data in events:
         if topic == "orders":
             totals[data["user"]] = totals.get(data["user"], 0) + data["n"]
-    check_equal({item["key"]: item["value"] for item in await rows_of("totals")}, totals, "P1: the totals")
+    check_equal({item["key"]: item["value"] for item in await kill_kit.items_of(API, "/v1/views/totals?limit=7")}, totals, "P1: the totals")
     shown = {view["name"]: view for view in views}
     check_equal(shown["rows"]["rows"], len(wanted), "rows that it says it has")
     check_equal(shown["rows"]["events"], len(events), "P3: events folded, and events")
@@ -195,21 +158,10 @@ async def run(flotilla, kills, seed):
           f"{shown['rows']['version']} versions of the rows")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=8)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"views_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with Flotilla(config("first"), ADMIN) as flotilla:
-            asyncio.run(run(flotilla, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with Flotilla(config("first"), ADMIN) as flotilla:
+        asyncio.run(run(flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 8, trial))

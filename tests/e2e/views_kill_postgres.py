@@ -8,25 +8,21 @@ have had all of its reader's events, by one fold or the other and never a mixtur
 
     python3 tests/e2e/views_kill_postgres.py --kills 60 --seed 7      ctest runs 5
 """
-import argparse
 import asyncio
 import json
 import random
-import signal
 import sys
 
-import server_of_postgres as postgres
-from kit import PATIENCE, SLOWDOWN, AsyncClient, Failed, Flotilla, check, check_equal
+import kill_kit
+from kit import PATIENCE, SLOWDOWN, AsyncClient, check, check_equal
 from views_kill import FOLDS, fold
 
 APIS, ADMINS = (22670, 22672), (22671, 22673)
 PUBLISHERS = 6
 TOPICS = ("orders", "payments")
-LEASE = 10.0  # seconds
-WAYS = {"killed": 45, "asked to end": 10, "stopped past its lease": 25, "database restarted": 20}
 
 
-def config(which, url, fold_name):
+def config(which, url, fold_name="first"):
     return f"""admin: {{ listen: 127.0.0.1:{ADMINS[which]} }}
 api: {{ listen: 127.0.0.1:{APIS[which]}, hosts: [a.example] }}
 workers: 2
@@ -99,12 +95,9 @@ async def change_fold(programs, url, current, rng):
 
 async def disturb(programs, database, kills, rng):
     current = "first"
-    for number in range(1, kills + 1):
-        way = "stopped past its lease" if number == 2 else rng.choices(list(WAYS), list(WAYS.values()))[0]
-        which = rng.randrange(2)
-        program = programs[which]
-        for each in programs:
-            await asyncio.to_thread(each.await_ready)
+
+    async def change():
+        nonlocal current
         turn = rng.random()
         if turn < 0.4:
             current = "second" if current == "first" else "first"
@@ -112,26 +105,8 @@ async def disturb(programs, database, kills, rng):
         elif turn < 0.6:
             for each in programs:  # one of them runs it
                 await asyncio.to_thread(each.admin, "POST", "/api/v1/views/rows/rebuild")
-        await asyncio.sleep(rng.random() * rng.choice([0.3, 1, LEASE + 2]) * SLOWDOWN)
-        for each in programs:
-            check(each.process.poll() is None, f"the program ended by itself:\n{each.said()[-3000:]}")
-        if way == "database restarted":
-            await asyncio.to_thread(database.restart)
-        elif way == "stopped past its lease":
-            program.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(LEASE + 1 + rng.random() * 3)
-            program.process.send_signal(signal.SIGCONT)
-        elif way == "asked to end":
-            program.process.send_signal(signal.SIGTERM)
-            code = await asyncio.to_thread(program.process.wait, 30 * SLOWDOWN)
-            check(code == 0, f"asked to end, the program ended with {code}:\n{program.said()[-3000:]}")
-            program.spawn()
-        else:
-            await asyncio.to_thread(program.kill)
-            program.spawn()
-        print(f"{number}: {'' if way.startswith('database') else 'AB'[which] + ' '}{way}", flush=True)
-    for each in programs:
-        await asyncio.to_thread(each.await_ready)
+
+    await kill_kit.disturb(programs, database, kills, rng, when_ready=change)
     return current
 
 
@@ -148,49 +123,24 @@ async def settled(programs):
         await asyncio.sleep(0.2)
 
 
-async def rows_of(client, view):
-    items, after = [], ""
-    while True:
-        status, page, _ = await client.request("GET", f"/v1/views/{view}?limit=7{after}")
-        check_equal(status, 200, f"a page of {view}: {page.body}")
-        items += page.json()["items"]
-        if page.json()["next"] is None:
-            return {(item["key"], item.get("row")): item["value"] for item in items}
-        after = f"&after={page.json()['next']}"
-
-
-async def events_of(client, topic):
-    events, token = [], "0"
-    while True:
-        status, page, _ = await client.request("GET", f"/v1/topics/{topic}?from={token}&limit=500")
-        check_equal(status, 200, f"events of {topic}: {page.body}")
-        token = page.json()["next"]
-        if not page.json()["events"]:
-            return events
-        events += [(topic, event["data"]) for event in page.json()["events"]]
+async def rows_of(api, view):
+    return {(item["key"], item.get("row")): item["value"] for item in await kill_kit.items_of(api, f"/v1/views/{view}?limit=7")}
 
 
 async def run(programs, database, kills, seed):
     ended, publishers = asyncio.Event(), [Publisher(number, seed) for number in range(PUBLISHERS)]
     publishing = [asyncio.create_task(each.run(ended)) for each in publishers]
-    disturbing = asyncio.create_task(disturb(programs, database, kills, random.Random(seed)))
-    done, _ = await asyncio.wait([disturbing, *publishing], return_when=asyncio.FIRST_COMPLETED)
-    if disturbing not in done:  # a publisher has found something
-        disturbing.cancel()
-        for task in done:
-            task.result()
-    current = disturbing.result()
+    current = await kill_kit.beside(disturb(programs, database, kills, random.Random(seed)), publishing)
     ended.set()
     await asyncio.gather(*publishing)
     shown = await settled(programs)
-    clients = [AsyncClient(api) for api in APIS]
-    events = [event for topic in TOPICS for event in await events_of(clients[0], topic)]
+    events = [(topic, event["data"]) for topic in TOPICS for event in await kill_kit.events_of(APIS[0], topic)]
     check_equal(len(events), sum(len(each.mine) for each in publishers), "events kept, and acknowledged")
     wanted = fold(current, events)
     totals = {(each.name, None): sum(data["n"] for _, data in each.mine) for each in publishers if each.mine}
-    for name, client in zip("AB", clients):
-        check_equal(await rows_of(client, "rows"), wanted, f"P1: the rows that {name} says, and a fold from scratch")
-        check_equal(await rows_of(client, "totals"), totals, f"P1: the totals that {name} says")
+    for name, api in zip("AB", APIS):
+        check_equal(await rows_of(api, "rows"), wanted, f"P1: the rows that {name} says, and a fold from scratch")
+        check_equal(await rows_of(api, "totals"), totals, f"P1: the totals that {name} says")
     check_equal(shown["rows"]["rows"], len(wanted), "rows that it says it has")
     check_equal(shown["rows"]["events"], len(events), "P3: events folded, and events")
     check(len(events) > 10 * kills, f"only {len(events)} events were published")
@@ -198,26 +148,10 @@ async def run(programs, database, kills, seed):
           f"{shown['rows']['version']} versions of the rows")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=5)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"views_kill_postgres --kills {options.kills} --seed {options.seed}", flush=True)
-    if not postgres.is_there():
-        print("SKIPPED: no PostgreSQL is installed (Debian: apt-get install postgresql)")
-        return 77
-    try:
-        with postgres.Postgres() as database:
-            with Flotilla(config(0, database.url, "first"), ADMINS[0]) as first, \
-                 Flotilla(config(1, database.url, "first"), ADMINS[1]) as second:
-                asyncio.run(run((first, second), database, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with kill_kit.two_over_postgres(config, ADMINS) as (programs, database):
+        asyncio.run(run(programs, database, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 5, trial))

@@ -5,11 +5,11 @@ back from a snapshot here). In the end each copy is what the view answers, byte 
 
     python3 tests/e2e/views_redis_kill.py --kills 100 --seed 7      ctest runs 6
 """
-import argparse
 import asyncio
 import random
 import sys
 
+import kill_kit
 import redis_server
 import views_kill
 from kit import PATIENCE, Failed, Flotilla, ask, check, wait_until
@@ -115,21 +115,10 @@ async def run(server, flotilla, kills, seed):
     print(f"{DONE['harms']} times Redis was harmed, {DONE['copies']} copies seen")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=6)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"views_redis_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with redis_server.RedisServer(REDIS) as server, Flotilla(config("first"), views_kill.ADMIN) as flotilla:
-            asyncio.run(run(server, flotilla, options.kills, options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with redis_server.RedisServer(REDIS) as server, Flotilla(config("first"), views_kill.ADMIN) as flotilla:
+        asyncio.run(run(server, flotilla, kills, seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 6, trial))
