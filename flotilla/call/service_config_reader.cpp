@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/base/text.hpp"
 #include "flotilla/call/fallback_config_reader.hpp"
 #include "flotilla/http/connection_pool.hpp"
 #include "flotilla/http/core/authority.hpp"

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "flotilla/base/duration_text.hpp"
+#include "flotilla/base/text.hpp"
 #include "flotilla/json/writer.hpp"
 
 namespace flotilla::config {

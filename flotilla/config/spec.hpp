@@ -9,7 +9,6 @@
 // Ownership: values, built once. Threads: const use from any.
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <functional>
 #include <optional>
@@ -18,9 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "flotilla/base/text.hpp"
+#include "flotilla/config/key_table.hpp"
 #include "flotilla/config/node.hpp"
 #include "flotilla/config/values.hpp"
 
@@ -77,36 +74,38 @@ template <class T>
 template <class T>
 class Spec {
  public:
-  explicit Spec(std::string about) : about_(std::move(about)) {}
+  explicit Spec(std::string about) : keys_(std::move(about)) {}
 
   // `member` receives the value; `shown` is the default for the reference, empty for none.
   template <class U, class M, class Owner>
     requires std::derived_from<T, Owner>
   Spec& field(std::string key, Kind<U> kind, M Owner::* member, std::string doc, std::string shown = {}) {
-    auto read = [kind, member](const Node& node, T& into, Problems& problems) {
-      if (auto value = kind.read(node, problems)) {
-        into.*member = std::move(*value);
+    auto read = [read = std::move(kind.read), member](const Node& node, void* into, Problems& problems) {
+      if (auto value = read(node, problems)) {
+        static_cast<T*>(into)->*member = std::move(*value);
       }
     };
-    return add({std::move(key), kind.form, kind.schema, std::move(doc), std::move(shown), std::move(read),
-                false, kind.reference});
+    return add(std::move(key), kind, std::move(doc), std::move(shown), std::move(read));
   }
   // A field that sets more than one member, or needs its place.
   template <class U>
   Spec& field_with(std::string key, Kind<U> kind, std::function<void(T&, U, const Node&, Problems&)> set,
                    std::string doc, std::string shown = {}) {
-    auto read = [kind, set](const Node& node, T& into, Problems& problems) {
-      if (auto value = kind.read(node, problems)) {
-        set(into, std::move(*value), node, problems);
+    auto read = [read = std::move(kind.read), set = std::move(set)](const Node& node, void* into,
+                                                                    Problems& problems) {
+      if (auto value = read(node, problems)) {
+        set(*static_cast<T*>(into), std::move(*value), node, problems);
       }
     };
-    return add({std::move(key), kind.form, kind.schema, std::move(doc), std::move(shown), std::move(read),
-                false, kind.reference});
+    return add(std::move(key), kind, std::move(doc), std::move(shown), std::move(read));
   }
   // A key of the design that this build refuses.
-  Spec& later(std::string key) { return add({std::move(key), {}, "false", {}, {}, {}, true, {}}); }
+  Spec& later(std::string key) {
+    keys_.add({.name = std::move(key), .schema = "false", .later = true});
+    return *this;
+  }
   Spec& required(std::string key) {
-    required_.push_back(std::move(key));
+    keys_.require(std::move(key));
     return *this;
   }
 
@@ -114,122 +113,43 @@ class Spec {
   // held before does not matter.
   bool read(const Node& node, T& value, Problems& problems) const {
     Problems own;
-    read_into(node, value, own);
+    keys_.read(node, &value, own);
     const bool good = own.empty();
     problems.append(std::move(own));
     return good;
   }
 
   [[nodiscard]] Kind<T> kind(T defaults = {}) const {
-    return {.form = "a mapping (" + about_ + ")",
-            .schema = schema(),
+    return {.form = keys_.form(),
+            .schema = keys_.schema(),
             .read = [spec = *this, defaults](const Node& node, Problems& problems) -> std::optional<T> {
               T value = defaults;
               return spec.read(node, value, problems) ? std::optional(std::move(value)) : std::nullopt;
             },
-            .reference = [spec = *this](const std::string& prefix) { return spec.reference(prefix); }};
+            .reference = [keys = keys_](const std::string& prefix) { return keys.reference(prefix); }};
   }
 
-  [[nodiscard]] std::string schema() const {
-    // Nothing at all stands for the defaults, unless a key is required.
-    std::string out = fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{)",
-                                  required_.empty() ? R"(["object","null"])" : R"("object")");
-    for (std::size_t i = 0; i < fields_.size(); ++i) {
-      if (fields_[i].later) {
-        continue;
-      }
-      out += fmt::format("{}\"{}\":{}", out.ends_with('{') ? "" : ",", fields_[i].key, fields_[i].schema);
-    }
-    out += "}";
-    for (std::size_t i = 0; i < required_.size(); ++i) {
-      out += fmt::format("{}\"{}\"", i == 0 ? R"(,"required":[)" : ",", required_[i]);
-    }
-    return out + (required_.empty() ? "}" : "]}");
-  }
-
-  // Rows of a Markdown table: key, form with its bounds, default, meaning; the keys of mappings below theirs.
+  [[nodiscard]] std::string schema() const { return keys_.schema(); }
   [[nodiscard]] std::string reference(const std::string& prefix = {}) const {
-    std::string out;
-    for (const Field& field : fields_) {
-      if (field.later) {
-        out += fmt::format("| `{}{}` | | | not in this build yet |\n", prefix, field.key);
-        continue;
-      }
-      const bool required = std::ranges::find(required_, field.key) != required_.end();
-      out += fmt::format("| `{}{}` | {} | {} | {} |\n", prefix, field.key, field.form,
-                         required ? "required" : field.shown, field.doc);
-      if (field.reference) {
-        out += field.reference(prefix + field.key + ".");
-      }
-    }
-    return out;
+    return keys_.reference(prefix);
   }
-  [[nodiscard]] const std::string& about() const noexcept { return about_; }
+  [[nodiscard]] const std::string& about() const noexcept { return keys_.about(); }
 
  private:
-  struct Field {
-    std::string key;
-    std::string form;
-    std::string schema;
-    std::string doc;
-    std::string shown;
-    std::function<void(const Node&, T&, Problems&)> read;
-    bool later = false;
-    std::function<std::string(const std::string&)> reference;
-  };
-  void read_into(const Node& node, T& value, Problems& problems) const {
-    if (node.kind == Node::Kind::null) {
-      check_required(node, problems);  // `service: ` without anything takes the defaults
-      return;
-    }
-    if (node.kind != Node::Kind::map) {
-      wrong(node, "a mapping (" + about_ + ")", problems);
-      return;
-    }
-    for (const Node::Entry& entry : node.entries) {
-      const Field* const field = find(entry.key);
-      if (field == nullptr) {
-        problems.add(entry.place, unknown(entry.key));
-      } else if (field->later) {
-        problems.add(entry.place, fmt::format("'{}' is not in this build yet", entry.key));
-      } else {
-        field->read(entry.value, value, problems);
-      }
-    }
-    check_required(node, problems);
-  }
-  Spec& add(Field field) {
-    fields_.push_back(std::move(field));
+  template <class U>
+  Spec& add(std::string key, const Kind<U>& kind, std::string doc, std::string shown,
+            std::function<void(const Node&, void*, Problems&)> read) {
+    keys_.add({.name = std::move(key),
+               .form = kind.form,
+               .schema = kind.schema,
+               .doc = std::move(doc),
+               .shown = std::move(shown),
+               .read = std::move(read),
+               .reference = kind.reference});
     return *this;
   }
-  [[nodiscard]] const Field* find(std::string_view key) const {
-    for (const Field& field : fields_) {
-      if (field.key == key) {
-        return &field;
-      }
-    }
-    return nullptr;
-  }
-  [[nodiscard]] std::string unknown(const std::string& key) const {
-    std::vector<std::string_view> known;
-    for (const Field& field : fields_) {
-      known.push_back(field.key);
-    }
-    const auto hint = nearest(key, known);
-    return hint ? fmt::format("unknown key '{}'; did you mean '{}'?", key, *hint)
-                : fmt::format("unknown key '{}' ({})", key, about_);
-  }
-  void check_required(const Node& node, Problems& problems) const {
-    for (const std::string& key : required_) {
-      if (node.find(key) == nullptr) {
-        problems.add(node.place, fmt::format("'{}' is missing ({})", key, about_));
-      }
-    }
-  }
 
-  std::string about_;
-  std::vector<Field> fields_;
-  std::vector<std::string> required_;
+  KeyTable keys_;
 };
 
 }  // namespace flotilla::config

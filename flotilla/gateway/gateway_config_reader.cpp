@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "flotilla/base/text.hpp"
 #include "flotilla/config/spec.hpp"
 #include "flotilla/saga/service.hpp"
 

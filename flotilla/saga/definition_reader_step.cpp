@@ -1,5 +1,6 @@
 #include "flotilla/saga/definition_reader_step.hpp"
 
+#include "flotilla/base/text.hpp"
 #include "flotilla/config/schema_node.hpp"
 #include "flotilla/json/reader.hpp"
 #include "flotilla/saga/core/definition_check.hpp"
