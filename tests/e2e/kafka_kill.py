@@ -1,14 +1,16 @@
-"""The Kafka bridge of the shipped program under kill -9, with brokers that go and return: nothing acknowledged is lost on the
-way to Kafka, nothing that Kafka had on the way here, keys keep their order, and effects happen once.
+"""The Kafka bridge of the shipped program under kill -9, with brokers that go and return and a group that another one joins and leaves:
+nothing acknowledged is lost on the way to Kafka, nothing that Kafka had on the way here, keys keep their order, and effects happen once.
 
 Publishers publish numbered events here, others produce numbered messages there, CloudEvents and plain ones, while the
-program is killed at random moments and the broker is taken away and given back. In the end every acknowledged event must be in
+program is killed at random moments, one broker or all of them are taken away and given back, and another member of the program's
+group comes, takes partitions and messages, commits nothing, and leaves. In the end every acknowledged event must be in
 Kafka (E1), the first times of each key in order (E3); every message of the others must be in the journal (E4), once (E2), each
 key in order (E3); and a service that remembers ids has acted once on each (E9).
 
     python3 tests/e2e/kafka_kill.py --kills 50 --seed 7      ctest runs 6
 """
 import asyncio
+import contextlib
 import json
 import random
 import sys
@@ -20,15 +22,17 @@ from kafka_kit import SKIPPED, Kafka, cluster, headers_of, is_real, missing
 from kit import PATIENCE, SLOWDOWN, Answer, AsyncClient, Backend, Flotilla, check, check_equal, wait_until
 
 API, ADMIN, SERVICE = 22710, 22711, 22712
-PUBLISHERS, PARTITIONS, OTHERS = 6, 4, 3
+PUBLISHERS, PARTITIONS, OTHERS, BROKERS = 6, 4, 3, 3
+GUEST_EVERY = 5  # kills
 TOPIC = f"orders.{int(time.time()):x}"
+GROUP = f"kill.{int(time.time()):x}"
 
 
 def config(bootstrap):
     return f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
 workers: 2
-stores: {{ journal: "sqlite:data/kafka.db", events: "kafka://{bootstrap}" }}
+stores: {{ journal: "sqlite:data/kafka.db", events: "kafka://{bootstrap}?group={GROUP}" }}
 topics:
   {TOPIC}: {{ key: .key }}
 services:
@@ -87,28 +91,88 @@ class Others(threading.Thread):
             time.sleep(0.01)
 
 
-async def kill_often(flotilla, kafka_cluster, kills, rng):
+class Reader(threading.Thread):
+    """Reads all that Kafka has, as it comes: a mock broker forgets what lies some MiB back."""
+
+    def __init__(self, kafka):
+        super().__init__()
+        self.kafka, self.ended = kafka, threading.Event()
+        self.sent, self.ids = [], set()  # of the program's messages: (id, key, n), in the order of each partition
+
+    def run(self):
+        def take(messages):
+            for message in messages:
+                headers = headers_of(message)
+                if "flotilla-group" in headers:
+                    self.sent.append((headers["ce_id"], message.key(), json.loads(message.value())["n"]))
+                    self.ids.add(headers["ce_id"])
+            return self.ended.is_set()
+        self.kafka.follow(TOPIC, PARTITIONS, take)
+
+
+class Guest(threading.Thread):
+    """Joins the program's group again and again, and commits nothing: what it was given comes to the program later."""
+
+    def __init__(self, kafka, seed):
+        super().__init__()
+        self.kafka, self.rng, self.ended = kafka, random.Random(f"{seed}/guest"), threading.Event()
+        self.visits, self.taken = 0, 0
+
+    def run(self):
+        while not self.ended.wait(self.rng.random() * 4 * SLOWDOWN):
+            member = self.kafka.consumer(GROUP, [TOPIC], commits=False)
+            end = time.monotonic() + (3 + self.rng.random() * 5) * SLOWDOWN
+            while time.monotonic() < end and not self.ended.is_set():
+                self.taken += len(member.consume(100, 0.1))
+            member.close()
+            self.visits += 1
+
+
+@contextlib.contextmanager
+def running(*threads):
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.ended.set()
+        for thread in threads:
+            thread.join()
+
+
+async def kill_often(flotilla, kafka_cluster, kills, rng, guest):
     for number in range(1, kills + 1):
         await asyncio.to_thread(flotilla.await_ready)
-        away = not is_real() and rng.random() < 0.5
-        if away:
-            kafka_cluster.say("down 1")
+        if number % GUEST_EVERY == 0:  # while the dead are members the group cannot share anew; so let it, now and then
+            before = guest.taken
+            await asyncio.to_thread(wait_until, lambda before=before: guest.taken > before, "the guest is given messages", PATIENCE * 4)
+        away = [] if is_real() or rng.random() < 0.5 else rng.sample(range(1, BROKERS + 1), rng.choice([1, BROKERS]))
+        for broker in away:
+            kafka_cluster.say(f"down {broker}")
         await asyncio.sleep((0.3 + rng.random() * 2) * SLOWDOWN)
         kill_kit.check_alive(flotilla)
         if away and rng.random() < 0.7:
-            kafka_cluster.say("up 1")
-            away = False
+            for broker in away:
+                kafka_cluster.say(f"up {broker}")
+            away = []
             await asyncio.sleep(rng.random() * SLOWDOWN)
         await asyncio.to_thread(flotilla.kill)
-        print(f"kill {number}{', without a broker' if away else ''}", flush=True)
-        if away:
-            kafka_cluster.say("up 1")
+        print(f"kill {number}{f', without {len(away)} of the brokers' if away else ''}", flush=True)
+        for broker in away:
+            kafka_cluster.say(f"up {broker}")
         flotilla.spawn()
     await asyncio.to_thread(flotilla.await_ready)
 
 
-def in_journal():
-    return asyncio.run(kill_kit.events_of(API, TOPIC))
+async def read_on(events, token):
+    """What the journal has behind `token` goes to `events`; where it ends."""
+    while True:
+        page = await kill_kit.get(API, f"/v1/topics/{TOPIC}?from={token}&limit=1000")
+        token = page["next"]
+        events += page["events"]
+        if not page["events"]:
+            return token
 
 
 def check_order(by_key, what):
@@ -117,25 +181,28 @@ def check_order(by_key, what):
         check_equal(first, sorted(first), f"E3: the order of {key} {what}")
 
 
-def judge(kafka, others, acknowledged, ledger, flotilla, kills):
+def await_all(count, total, what):
+    """For as long as there are more: how long all of it takes is the machine's."""
+    while (before := count()) < total:
+        wait_until(lambda before=before: count() > before, f"{what}: {before} of {total}", PATIENCE * 4)
+
+
+def judge(reader, others, acknowledged, ledger, flotilla, kills):
     wanted = {event for own in acknowledged.values() for event, _, _ in own}
     # Kafka: everything that was acknowledged, the first times in order.
-    messages = kafka.read_all(TOPIC, PARTITIONS, lambda found: wanted <= {headers_of(m).get("ce_id") for m in found}, PATIENCE * 6)
-    ids, by_key = [], {}
-    for message in messages:
-        headers = headers_of(message)
-        if "flotilla-group" in headers:
-            ids.append(headers["ce_id"])
-            by_key.setdefault(message.key(), []).append(json.loads(message.value())["n"])
-    check_equal(sorted(wanted - set(ids)), [], "E1: acknowledged events that Kafka has not")
+    await_all(lambda: len(wanted & reader.ids), len(wanted), "E1: acknowledged events that Kafka has")
+    by_key = {}
+    for _, key, n in list(reader.sent):
+        by_key.setdefault(key, []).append(n)
     check_order(by_key, "in Kafka")
     # The journal: everything that the others have produced, once, in order.
-    total = len(wanted) + others.count
+    total, events, token = len(wanted) + others.count, [], ["0"]
 
     def arrived():
-        return len(in_journal()) >= total
-    wait_until(arrived, f"the journal has all {total} events", PATIENCE * 6)
-    events = in_journal()
+        token[0] = asyncio.run(read_on(events, token[0]))
+        return len(events)
+    await_all(arrived, total, "events in the journal")
+    asyncio.run(read_on(events, token[0]))
     identities = [(event["source"], event["id"]) for event in events]
     check_equal(len(identities) - len(set(identities)), 0, "E2: events twice in the journal")
     by_key = {}
@@ -147,25 +214,20 @@ def judge(kafka, others, acknowledged, ledger, flotilla, kills):
     for key, numbers in by_key.items():
         check_equal(numbers, sorted(numbers), f"E3: the order of {key} in the journal")
     # The service: each once, in order.
-    wait_until(lambda: len(ledger.known) >= total, "the service has acted on all", PATIENCE * 6)
+    await_all(lambda: len(ledger.known), total, "events on which the service has acted")
     check_equal(sum(map(len, ledger.acted.values())), total, "E9: effects")
     for key, numbers in ledger.acted.items():
         check_equal(numbers, sorted(numbers), f"E5: the order of effects of {key}")
     wait_until(lambda: flotilla.metric("flotilla_kafka_unsettled") == 0, "nothing is left to be sent", PATIENCE * 3)
     check(len(wanted) > 10 * kills, f"only {len(wanted)} events were published")
-    print(f"{len(wanted)} events to Kafka ({len(ids) - len(set(ids))} of them again), {others.count} from it, {ledger.deliveries} deliveries, "
+    print(f"{len(wanted)} events to Kafka ({len(reader.sent) - len(reader.ids)} of them again), {others.count} from it, {ledger.deliveries} deliveries, "
           f"{kills} kills")
 
 
-async def run(flotilla, kafka_cluster, kafka, kills, seed, others):
+async def run(flotilla, kafka_cluster, kills, seed, guest):
     ended, acknowledged = asyncio.Event(), {f"p{n}": [] for n in range(PUBLISHERS)}
     publishing = [asyncio.create_task(publish(name, seed, ended, own)) for name, own in acknowledged.items()]
-    others.start()
-    try:
-        await kill_kit.beside(kill_often(flotilla, kafka_cluster, kills, random.Random(seed)), publishing)
-    finally:
-        others.ended.set()
-        others.join()
+    await kill_kit.beside(kill_often(flotilla, kafka_cluster, kills, random.Random(seed), guest), publishing)
     ended.set()
     await asyncio.gather(*publishing)
     return acknowledged
@@ -176,14 +238,16 @@ def trial(kills, seed):
         print(f"SKIPPED  the Kafka bridge is NOT tested under kill -9: {why}", flush=True)
         sys.exit(SKIPPED)
     ledger = Ledger()
-    with cluster() as kafka_cluster, Backend(SERVICE, "ledger", ledger.behave):
+    with cluster(BROKERS) as kafka_cluster, Backend(SERVICE, "ledger", ledger.behave):
         kafka_cluster.topic(TOPIC, PARTITIONS)
         kafka = Kafka(kafka_cluster.bootstrap)
-        others = Others(kafka)
-        with Flotilla(config(kafka_cluster.bootstrap), ADMIN) as flotilla:
-            acknowledged = asyncio.run(run(flotilla, kafka_cluster, kafka, kills, seed, others))
+        others, guest, reader = Others(kafka), Guest(kafka, seed), Reader(kafka)
+        with Flotilla(config(kafka_cluster.bootstrap), ADMIN) as flotilla, running(reader):
+            with running(others, guest):
+                acknowledged = asyncio.run(run(flotilla, kafka_cluster, kills, seed, guest))
             kafka.flush()
-            judge(kafka, others, acknowledged, ledger, flotilla, kills)
+            judge(reader, others, acknowledged, ledger, flotilla, kills)
+            print(f"{guest.visits} visits of another member of the group, which took {guest.taken} messages")
 
 
 if __name__ == "__main__":

@@ -95,23 +95,31 @@ class Kafka:
         self.producer.flush(PATIENCE)
         check(not self.wrong, f"messages were not taken: {self.wrong[:3]}")
 
-    def consumer(self, group, topics):
+    def consumer(self, group, topics, commits=True):
         made = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "auto.offset.reset": "earliest",
-                                         "enable.auto.commit": True, "topic.metadata.refresh.interval.ms": 500,
+                                         "enable.auto.commit": commits, "topic.metadata.refresh.interval.ms": 500,
                                          "session.timeout.ms": 6000, "allow.auto.create.topics": True, **QUIET})
         made.subscribe(topics)
         return made
 
     def read_all(self, topic, partitions, until, timeout=PATIENCE * 3):
         """Every message of a topic from its beginning, in the order of each partition, until `until(messages)`."""
-        reader = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader-of-all",
-                                           "enable.auto.commit": False, **QUIET})
-        reader.assign([confluent_kafka.TopicPartition(topic, n, confluent_kafka.OFFSET_BEGINNING) for n in range(partitions)])
         found, end = [], time.monotonic() + timeout
-        while not until(found) and time.monotonic() < end:
-            found += [message for message in reader.consume(1000, 0.1) if message.error() is None]
-        reader.close()
+
+        def take(messages):
+            found.extend(messages)
+            return until(found) or time.monotonic() > end
+        self.follow(topic, partitions, take)
         return found
+
+    def follow(self, topic, partitions, take):
+        """Gives messages to `take`, a list at a time, which may be empty, until that says that it is enough."""
+        reader = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader-of-all",
+                                           "auto.offset.reset": "earliest", "enable.auto.commit": False, **QUIET})
+        reader.assign([confluent_kafka.TopicPartition(topic, n, confluent_kafka.OFFSET_BEGINNING) for n in range(partitions)])
+        while not take([message for message in reader.consume(1000, 0.1) if message.error() is None]):
+            pass
+        reader.close()
 
 
 def headers_of(message):
