@@ -60,6 +60,10 @@ WRAPPED_BY = {
 RETURN_EFFECT = "return the effect as a value and let the shell outside core/ do it"
 TAKE_NOW = "take `Instant now` as an argument"
 TAKE_RANDOM = "take a `flotilla::Random&` as an argument"
+SHELLS_OF_BASE = {
+    "flotilla/base/log.hpp": "return what happened; the shell logs it",
+    "flotilla/base/shared_library.hpp": RETURN_EFFECT,
+}
 PURE_INCLUDES = [
     (r"(thread|stop_token|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier)", RETURN_EFFECT),
     (r"(fstream|iostream|filesystem|cstdio|stdio\.h)", "take the text as a string_view and return text"),
@@ -195,8 +199,8 @@ def check_includes(path, text):
                 yield Finding(path, number, "third-party", f"<{included}> belongs to {' and '.join(wrappers)}: use "
                               f"what flotilla/{wrappers[0]} offers, or widen it")
         if is_pure(path):
-            if included == "flotilla/base/log.hpp":
-                yield Finding(path, number, "pure", f"<{included}> in a core: return what happened; the shell logs it")
+            if included in SHELLS_OF_BASE:
+                yield Finding(path, number, "pure", f"<{included}> in a core: {SHELLS_OF_BASE[included]}")
             for pattern, way_out in PURE_INCLUDES:
                 if re.fullmatch(pattern, included):
                     yield Finding(path, number, "pure", f"<{included}> in a core: {way_out}")

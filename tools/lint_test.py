@@ -120,6 +120,7 @@ class Purity(LintTest):
     def test_refuses_logging_and_other_peoples_shells(self):
         self.refuses_in_core('log::info("x");', "shell logs it")
         self.refuses_in_core('#include "flotilla/base/log.hpp"', "shell logs it")
+        self.refuses_in_core('#include "flotilla/base/shared_library.hpp"', "return the effect")
 
     def test_refuses_coroutines(self):
         self.refuses_in_core("co_return;", "state machine")

@@ -1,10 +1,10 @@
 #include "flotilla/cqrs/redis_protocol.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/base/shared_library.hpp"
 
 namespace flotilla::cqrs {
 namespace {
@@ -17,46 +17,39 @@ struct Library {
   decltype(&freeReplyObject) free_reply = nullptr;
   decltype(&redisFormatCommandArgv) format = nullptr;
   decltype(&redisFreeCommand) free_command = nullptr;
-  std::string error;  // empty: all are there
 };
 
-Library load_library() {
+Result<Library> load_library() {
   // Another version's structures are others.
 #define FLOTILLA_TEXT(x) #x
 #define FLOTILLA_TEXT_OF(x) FLOTILLA_TEXT(x)
   const std::string file = "libhiredis.so." FLOTILLA_TEXT_OF(HIREDIS_SONAME);
 #undef FLOTILLA_TEXT_OF
 #undef FLOTILLA_TEXT
-  Library out;
-  const auto fail_with = [&](const char* why) {
-    out.error = fmt::format("copies in Redis need the library {} (Debian's package libhiredis{}): {}", file,
-                            file.substr(file.find("so.") + 3), why);
-  };
-  void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    fail_with(::dlerror());
-    return out;
+  Library f;
+  SharedLibrary from(file.c_str());
+  from.find(f.create_reader, "redisReaderCreate")
+      .find(f.free_reader, "redisReaderFree")
+      .find(f.feed, "redisReaderFeed")
+      .find(f.get_reply, "redisReaderGetReply")
+      .find(f.free_reply, "freeReplyObject")
+      .find(f.format, "redisFormatCommandArgv")
+      .find(f.free_command, "redisFreeCommand");
+  if (!from.error().empty()) {
+    return fail(Errc::unsupported,
+                fmt::format("copies in Redis need the library {} (Debian's package libhiredis{}): {}", file,
+                            file.substr(file.find("so.") + 3), from.error()));
   }
-  const auto find = [&]<class Function>(Function& function, const char* name) {
-    function = reinterpret_cast<Function>(::dlsym(handle, name));
-    if (function == nullptr && out.error.empty()) {
-      fail_with(name);
-    }
-  };
-  find(out.create_reader, "redisReaderCreate");
-  find(out.free_reader, "redisReaderFree");
-  find(out.feed, "redisReaderFeed");
-  find(out.get_reply, "redisReaderGetReply");
-  find(out.free_reply, "freeReplyObject");
-  find(out.format, "redisFormatCommandArgv");
-  find(out.free_command, "redisFreeCommand");
-  return out;
+  return f;
 }
 
-const Library& library() {
-  static const Library loaded = load_library();
-  return loaded;
+const Result<Library>& loaded() {
+  static const Result<Library> library = load_library();
+  return library;
 }
+
+// Of whoever has a RedisProtocol, so that it was loaded.
+const Library& library() { return *loaded(); }
 
 RedisReply to_reply(const redisReply& from) {
   RedisReply out;
@@ -88,8 +81,8 @@ RedisReply to_reply(const redisReply& from) {
 void RedisProtocol::Free::operator()(redisReader* reader) const noexcept { library().free_reader(reader); }
 
 Result<RedisProtocol> RedisProtocol::load() {
-  if (!library().error.empty()) {
-    return fail(Errc::unsupported, library().error);
+  if (!loaded()) {
+    return std::unexpected(loaded().error());
   }
   redisReader* const reader = library().create_reader();
   FLOTILLA_ASSERT(reader != nullptr);

@@ -1,49 +1,16 @@
 #include "flotilla/journal/kafka_library.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
+
+#include "flotilla/base/shared_library.hpp"
 
 namespace flotilla::journal::kafka {
 namespace {
 
-struct Loaded {
-  Library functions;
-  std::string error;  // empty: all are there
-};
-
-class Loader {
- public:
-  explicit Loader(Loaded& into) : into_(into), handle_(::dlopen("librdkafka.so.1", RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ == nullptr) {
-      fail_with(::dlerror());
-    }
-  }
-  template <class Function>
-  Loader& find(Function& function, const char* name) {
-    if (into_.error.empty()) {
-      function = reinterpret_cast<Function>(::dlsym(handle_, name));
-      if (function == nullptr) {
-        fail_with(name);
-      }
-    }
-    return *this;
-  }
-
- private:
-  void fail_with(const char* why) {
-    into_.error = fmt::format(
-        "Kafka needs the library librdkafka, version 2.0 or newer (Debian's package librdkafka1): {}", why);
-  }
-
-  Loaded& into_;
-  void* handle_;
-};
-
-Loaded load() {
-  Loaded loaded;
-  Library& f = loaded.functions;
-  Loader(loaded)
-      .find(f.conf_new, "rd_kafka_conf_new")
+Result<Library> load() {
+  Library f;
+  SharedLibrary from("librdkafka.so.1");
+  from.find(f.conf_new, "rd_kafka_conf_new")
       .find(f.conf_destroy, "rd_kafka_conf_destroy")
       .find(f.conf_set, "rd_kafka_conf_set")
       .find(f.conf_set_events, "rd_kafka_conf_set_events")
@@ -86,17 +53,24 @@ Loaded load() {
       .find(f.poll_set_consumer, "rd_kafka_poll_set_consumer")
       .find(f.consumer_close_queue, "rd_kafka_consumer_close_queue")
       .find(f.consumer_closed, "rd_kafka_consumer_closed");
-  return loaded;
+  if (!from.error().empty()) {
+    return fail(
+        Errc::unsupported,
+        fmt::format(
+            "Kafka needs the library librdkafka, version 2.0 or newer (Debian's package librdkafka1): {}",
+            from.error()));
+  }
+  return f;
 }
 
 }  // namespace
 
 Result<const Library*> library() {
-  static const Loaded loaded = load();
-  if (!loaded.error.empty()) {
-    return fail(Errc::unsupported, loaded.error);
+  static const Result<Library> loaded = load();
+  if (!loaded) {
+    return std::unexpected(loaded.error());
   }
-  return &loaded.functions;
+  return &*loaded;
 }
 
 }  // namespace flotilla::journal::kafka

@@ -1,49 +1,16 @@
 #include "flotilla/journal/postgres_library.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
+
+#include "flotilla/base/shared_library.hpp"
 
 namespace flotilla::journal::pg {
 namespace {
 
-struct Loaded {
-  Library functions;
-  std::string error;  // empty: all are there
-};
-
-class Loader {
- public:
-  explicit Loader(Loaded& into) : into_(into), handle_(::dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ == nullptr) {
-      fail_with(::dlerror());
-    }
-  }
-  template <class Function>
-  Loader& find(Function& function, const char* name) {
-    if (into_.error.empty()) {
-      function = reinterpret_cast<Function>(::dlsym(handle_, name));
-      if (function == nullptr) {
-        fail_with(name);
-      }
-    }
-    return *this;
-  }
-
- private:
-  void fail_with(const char* why) {
-    into_.error = fmt::format(
-        "a PostgreSQL store needs the library libpq, version 14 or newer (Debian's package libpq5): {}", why);
-  }
-
-  Loaded& into_;
-  void* handle_;
-};
-
-Loaded load() {
-  Loaded loaded;
-  Library& f = loaded.functions;
-  Loader(loaded)
-      .find(f.connect, "PQconnectdbParams")
+Result<Library> load() {
+  Library f;
+  SharedLibrary from("libpq.so.5");
+  from.find(f.connect, "PQconnectdbParams")
       .find(f.finish, "PQfinish")
       .find(f.status, "PQstatus")
       .find(f.error_message, "PQerrorMessage")
@@ -75,17 +42,24 @@ Loaded load() {
       .find(f.free_options, "PQconninfoFree")
       .find(f.free_memory, "PQfreemem")
       .find(f.notifies, "PQnotifies");
-  return loaded;
+  if (!from.error().empty()) {
+    return fail(
+        Errc::unsupported,
+        fmt::format(
+            "a PostgreSQL store needs the library libpq, version 14 or newer (Debian's package libpq5): {}",
+            from.error()));
+  }
+  return f;
 }
 
 }  // namespace
 
 Result<const Library*> library() {
-  static const Loaded loaded = load();
-  if (!loaded.error.empty()) {
-    return fail(Errc::unsupported, loaded.error);
+  static const Result<Library> loaded = load();
+  if (!loaded) {
+    return std::unexpected(loaded.error());
   }
-  return &loaded.functions;
+  return &*loaded;
 }
 
 }  // namespace flotilla::journal::pg
