@@ -2,12 +2,10 @@
 
 #include <utility>
 
-#include "flotilla/journal/sqlite.hpp"
+#include "flotilla/saga/sqlite_rows.hpp"
 
 namespace flotilla::saga {
 namespace {
-
-namespace sqlite = journal::sqlite;
 
 constexpr const char* kTable = R"(
 CREATE TABLE IF NOT EXISTS saga_barrier (
@@ -19,9 +17,9 @@ std::string_view letter(Op op) { return op == Op::action ? "a" : "c"; }
 
 }  // namespace
 
-class SqliteBarrier::Rows final : public BarrierStore {
+class SqliteBarrier::Rows final : public SqliteRows {
  public:
-  explicit Rows(sqlite3* handle) : connection_(sqlite::Connection::borrow(handle)) {}
+  explicit Rows(sqlite3* handle) : SqliteRows(handle) {}
 
   Result<> prepare() {
     connection_->execute(kTable);
@@ -36,22 +34,9 @@ class SqliteBarrier::Rows final : public BarrierStore {
     return outcome();
   }
 
-  // The write lock is taken at once: a transaction that began by reading could not get it later.
-  Result<> begin(WallTime now) {
-    at_ = now.ns_since_epoch / 1'000'000;
-    connection_->execute("BEGIN IMMEDIATE");
-    return outcome();
-  }
-  Result<> commit() {
-    connection_->execute("COMMIT");
-    return outcome();
-  }
-  void roll_back() { connection_->roll_back(); }
-
   Result<bool> insert(const BarrierKey& key, const BarrierRow& row) override {
-    insert_.run(key.step, letter(key.op), to_string(row.state), row.answer, at_);
-    const bool inserted = connection_->ok() && connection_->changes() == 1;
-    return outcome(inserted);
+    insert_.run(key.step, letter(key.op), to_string(row.state), row.answer, at());
+    return inserted();
   }
   Result<std::optional<BarrierRow>> find(const BarrierKey& key) override {
     std::optional<BarrierRow> found;
@@ -71,34 +56,6 @@ class SqliteBarrier::Rows final : public BarrierStore {
     update_.run(key.step, letter(key.op), to_string(row.state), row.answer);
     return outcome();
   }
-  Result<std::int64_t> forget(WallTime before, std::int64_t most) {
-    forget_.run(before.ns_since_epoch / 1'000'000, most);
-    const std::int64_t count = connection_->ok() ? connection_->changes() : 0;
-    return outcome(count);
-  }
-
- private:
-  // An error is told once; the next transaction begins afresh.
-  Result<> outcome() {
-    if (connection_->ok()) {
-      return {};
-    }
-    return std::unexpected(sqlite::to_error(connection_->take_error()));
-  }
-  template <class T>
-  Result<T> outcome(T value) {
-    if (auto failed = outcome(); !failed) {
-      return std::unexpected(failed.error());
-    }
-    return value;
-  }
-
-  std::unique_ptr<sqlite::Connection> connection_;
-  sqlite::Statement insert_;
-  sqlite::Statement find_;
-  sqlite::Statement update_;
-  sqlite::Statement forget_;
-  std::int64_t at_ = 0;
 };
 
 Result<SqliteBarrier> SqliteBarrier::open(sqlite3* connection) {
@@ -116,18 +73,10 @@ SqliteBarrier::~SqliteBarrier() = default;
 
 Result<Passage> SqliteBarrier::run(const BarrierKey& key, WallTime now,
                                    const std::function<Result<Effect>()>& effect) {
-  if (auto begun = rows_->begin(now); !begun) {
-    return std::unexpected(begun.error());
+  auto transaction = SqliteRows::Transaction::begin(*rows_, now);
+  if (!transaction) {
+    return std::unexpected(std::move(transaction.error()));
   }
-  // Whatever goes wrong, or throws, undoes all of it.
-  struct RollBack {
-    Rows* rows;
-    ~RollBack() {
-      if (rows != nullptr) {
-        rows->roll_back();
-      }
-    }
-  } guard{rows_.get()};
   auto passage = enter(*rows_, key);
   if (!passage) {
     return passage;
@@ -146,10 +95,9 @@ Result<Passage> SqliteBarrier::run(const BarrierKey& key, WallTime now,
       return std::unexpected(left.error());
     }
   }
-  if (auto committed = rows_->commit(); !committed) {
+  if (auto committed = transaction->commit(); !committed) {
     return std::unexpected(committed.error());
   }
-  guard.rows = nullptr;
   return passage;
 }
 

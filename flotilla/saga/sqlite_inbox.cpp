@@ -2,13 +2,11 @@
 
 #include <utility>
 
-#include "flotilla/journal/sqlite.hpp"
 #include "flotilla/saga/core/barrier.hpp"
+#include "flotilla/saga/sqlite_rows.hpp"
 
 namespace flotilla::saga {
 namespace {
-
-namespace sqlite = journal::sqlite;
 
 constexpr const char* kTable = R"(
 CREATE TABLE IF NOT EXISTS event_inbox (
@@ -20,9 +18,9 @@ CREATE INDEX IF NOT EXISTS event_inbox_at ON event_inbox (at))";
 }  // namespace
 
 // A barrier's rows under another name: `key` is the event's, not the barrier's.
-class SqliteInbox::Rows final : public BarrierStore {
+class SqliteInbox::Rows final : public SqliteRows {
  public:
-  explicit Rows(sqlite3* handle) : connection_(sqlite::Connection::borrow(handle)) {}
+  explicit Rows(sqlite3* handle) : SqliteRows(handle) {}
 
   Result<> prepare() {
     connection_->execute(kTable);
@@ -39,23 +37,12 @@ class SqliteInbox::Rows final : public BarrierStore {
     return outcome();
   }
 
-  // The write lock is taken at once: a transaction that began by reading could not get it later.
-  Result<> begin(const InboxKey& key, WallTime now) {
-    key_ = key;
-    at_ = now.ns_since_epoch / 1'000'000;
-    connection_->execute("BEGIN IMMEDIATE");
-    return outcome();
-  }
-  Result<> commit() {
-    connection_->execute("COMMIT");
-    return outcome();
-  }
-  void roll_back() { connection_->roll_back(); }
+  // Of which event the next transaction is.
+  void set_key(const InboxKey& key) { key_ = key; }
 
   Result<bool> insert(const BarrierKey& /*key*/, const BarrierRow& row) override {
-    insert_.run(key_.subscription, key_.source, key_.id, row.answer, at_);
-    const bool inserted = connection_->ok() && connection_->changes() == 1;
-    return outcome(inserted);
+    insert_.run(key_.subscription, key_.source, key_.id, row.answer, at());
+    return inserted();
   }
   Result<std::optional<BarrierRow>> find(const BarrierKey& /*key*/) override {
     std::optional<BarrierRow> found;
@@ -71,35 +58,9 @@ class SqliteInbox::Rows final : public BarrierStore {
     update_.run(key_.subscription, key_.source, key_.id, row.answer);
     return outcome();
   }
-  Result<std::int64_t> forget(WallTime before, std::int64_t most) {
-    forget_.run(before.ns_since_epoch / 1'000'000, most);
-    const std::int64_t count = connection_->ok() ? connection_->changes() : 0;
-    return outcome(count);
-  }
 
  private:
-  // An error is told once; the next transaction begins afresh.
-  Result<> outcome() {
-    if (connection_->ok()) {
-      return {};
-    }
-    return std::unexpected(sqlite::to_error(connection_->take_error()));
-  }
-  template <class T>
-  Result<T> outcome(T value) {
-    if (auto failed = outcome(); !failed) {
-      return std::unexpected(failed.error());
-    }
-    return value;
-  }
-
-  std::unique_ptr<sqlite::Connection> connection_;
-  sqlite::Statement insert_;
-  sqlite::Statement find_;
-  sqlite::Statement update_;
-  sqlite::Statement forget_;
   InboxKey key_;
-  std::int64_t at_ = 0;
 };
 
 Result<SqliteInbox> SqliteInbox::open(sqlite3* connection) {
@@ -120,18 +81,11 @@ Result<SqliteInbox::Receipt> SqliteInbox::run(const InboxKey& key, WallTime now,
   if (key.subscription.empty() || key.source.empty() || key.id.empty()) {
     return fail(Errc::invalid, "an event has a subscription, a source and an id");
   }
-  if (auto begun = rows_->begin(key, now); !begun) {
-    return std::unexpected(begun.error());
+  rows_->set_key(key);
+  auto transaction = SqliteRows::Transaction::begin(*rows_, now);
+  if (!transaction) {
+    return std::unexpected(std::move(transaction.error()));
   }
-  // Whatever goes wrong, or throws, undoes all of it.
-  struct RollBack {
-    Rows* rows;
-    ~RollBack() {
-      if (rows != nullptr) {
-        rows->roll_back();
-      }
-    }
-  } guard{rows_.get()};
   const BarrierKey event{.step = key.id, .op = Op::action};
   auto passage = enter(*rows_, event);
   if (!passage) {
@@ -148,10 +102,9 @@ Result<SqliteInbox::Receipt> SqliteInbox::run(const InboxKey& key, WallTime now,
       return std::unexpected(left.error());
     }
   }
-  if (auto committed = rows_->commit(); !committed) {
+  if (auto committed = transaction->commit(); !committed) {
     return std::unexpected(committed.error());
   }
-  guard.rows = nullptr;
   return receipt;
 }
 
