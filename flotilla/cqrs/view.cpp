@@ -121,10 +121,14 @@ void View::publish(const effect::Serve& serve, const ViewVersion& version, const
     now = std::make_shared<Serving>(name_, version, voice.epoch);
     now->position_ = journal::ReadToken(position.shards());
   }
+  // Rows that expire change at a position that was served before. What was read at that position may be from
+  // before the change, so nothing that is read there is kept any more.
+  const bool moves = fresh || !now->position().covers(serve.position);
+  const std::uint64_t changed_at = serve.position.total() + (moves ? 0 : 1);
   for (const std::string& key : serve.changed) {
     Serving::Stripe& here = now->stripe(key);
     const std::lock_guard lock(here.mutex);
-    here.answers.changed(key, serve.position.total());
+    here.answers.changed(key, changed_at);
   }
   now->behind_since_ms_.store(serve.behind_since_ms, std::memory_order_relaxed);
   {
