@@ -5,6 +5,7 @@
 
 #include "flotilla/base/log.hpp"
 #include "flotilla/events/topic_config_reader.hpp"
+#include "flotilla/events/topic_keeper.hpp"
 #include "flotilla/journal/reply.hpp"
 #include "flotilla/net/clock.hpp"
 #include "flotilla/net/event.hpp"
@@ -30,13 +31,17 @@ EventHost::EventHost(journal::Journal& journal, const std::vector<events::TopicP
       subscriptions_(journal, seed),
       dead_letters_(journal, subscriptions_),
       declared_(journal, subscriptions_),
-      subscription_api_(subscriptions_, dead_letters_, declared_) {
+      subscription_api_(subscriptions_, dead_letters_, declared_),
+      keeper_(std::make_unique<events::TopicKeeper>(journal)) {
   replace_topics(topics);
 }
+
+EventHost::~EventHost() = default;
 
 void EventHost::replace_topics(const std::vector<events::TopicPtr>& topics) {
   file_topics_ = topics;
   topics_.replace(topics);
+  keeper_->set_topics(topics);
   for (const events::TopicPtr& topic : topics) {
     journal_.set_retention(journal::RecordClass::topic, topic->name,
                            std::chrono::duration_cast<Millis>(topic->retain));
@@ -72,6 +77,15 @@ net::Task<> EventHost::tend_deletions() {
   deletion_trouble_ = std::move(trouble);
 }
 
+net::Task<> EventHost::keep_topics() {
+  const auto tended = co_await keeper_->tend(net::wall_now());
+  std::string trouble = tended ? std::string() : tended.error().message;
+  if (!trouble.empty() && trouble != keeper_trouble_) {
+    log::error("topics keep more than they should for now: {}", trouble);
+  }
+  keeper_trouble_ = std::move(trouble);
+}
+
 void EventHost::collect(telemetry::MetricsPage& page) const {
   constexpr telemetry::Family kForgotten{"flotilla_events_forgotten_total",
                                          "Events deleted because their topic's retention has passed."};
@@ -80,12 +94,14 @@ void EventHost::collect(telemetry::MetricsPage& page) const {
   subscriptions_.collect(page);
   dead_letters_.collect(page);
   erasure_.collect(page);
+  keeper_->collect(page);
 }
 
 net::Task<> EventHost::tend_forever(net::Loop& loop) {
   for (int looks = 1;; ++looks) {
     co_await net::sleep_for(loop, kLook);
     co_await tend_declared();
+    co_await keep_topics();
     if (looks % kCountEvery == 0) {
       co_await sweep_dead_letters();
       co_await tend_deletions();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,11 +24,16 @@
 #include "flotilla/net/task.hpp"
 #include "flotilla/telemetry/core/metrics_page.hpp"
 
+namespace flotilla::events {
+class TopicKeeper;
+}  // namespace flotilla::events
+
 namespace flotilla::app {
 
 class EventHost {
  public:
   EventHost(journal::Journal& journal, const std::vector<events::TopicPtr>& topics, std::uint64_t seed);
+  ~EventHost();
 
   // Those of the file, from now on.
   void replace_topics(const std::vector<events::TopicPtr>& topics);
@@ -62,6 +68,7 @@ class EventHost {
   [[nodiscard]] std::vector<events::SubscriptionPtr> merge();
   [[nodiscard]] net::Task<> forget_periods();
   [[nodiscard]] net::Task<> tend_deletions();
+  [[nodiscard]] net::Task<> keep_topics();
   // Of all of them: who reads which topic, and what is made of it.
   void follow(const std::vector<events::SubscriptionPtr>& subscriptions);
 
@@ -78,10 +85,12 @@ class EventHost {
   events::DeadLetters dead_letters_;
   events::DeclaredSubscriptions declared_;
   events::SubscriptionApi subscription_api_;
+  std::unique_ptr<events::TopicKeeper> keeper_;
   std::uint64_t forgotten_ = 0;  // events
   std::string trouble_;          // with dead letters, that was logged last
   std::string declared_trouble_;
   std::string deletion_trouble_;
+  std::string keeper_trouble_;
   std::vector<events::TopicUse> readers_;
   journal::KeyVault::Policies personal_;
   std::vector<events::TopicPtr> file_topics_;

@@ -2,11 +2,19 @@
 
 #include <fmt/format.h>
 
+#include "flotilla/events/topic_retention.hpp"
+
 namespace flotilla::app {
 
 void check_topics(const ConfigFile& file, const config::Node& root, config::Problems& problems) {
   if (!is_postgres(file.stores.journal)) {
     return;
+  }
+  for (const events::TopicPtr& topic : file.topics) {
+    if (events::retention_of(*topic).compact) {
+      problems.add(root.find("topics")->find(topic->name)->find("compact")->place,
+                   "compaction over a journal in PostgreSQL is not in this build yet; use sqlite:PATH");
+    }
   }
   for (const auto& [topic, personal] : file.personal) {
     problems.add(root.find("topics")->find(topic)->find("personal")->place,

@@ -8,6 +8,7 @@
 #include "flotilla/events/answers.hpp"
 #include "flotilla/events/core/read_token.hpp"
 #include "flotilla/events/topic_count.hpp"
+#include "flotilla/events/topic_retention.hpp"
 #include "flotilla/http/core/api_answer.hpp"
 #include "flotilla/json/writer.hpp"
 
@@ -31,6 +32,7 @@ net::Task<Asked<json::Value>> OperatorApi::describe(TopicPtr topic) {
        {"events", *events},
        {"position", end.text()},
        {"retain", text_or_null(topic->retain == Duration::zero() ? "" : show_duration(topic->retain))},
+       {"compact", retention_of(*topic).compact},
        {"key", text_or_null(topic->key_text)},
        {"schema", topic->schema.has_value()}});
 }

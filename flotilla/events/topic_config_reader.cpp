@@ -8,6 +8,7 @@
 #include "flotilla/config/schema_node.hpp"
 #include "flotilla/config/spec.hpp"
 #include "flotilla/events/personal_config_reader.hpp"
+#include "flotilla/events/topic_retention.hpp"
 
 namespace flotilla::events {
 namespace {
@@ -62,8 +63,8 @@ void check_personal(const Topic& topic, const Node& node, Problems& problems) {
   }
 }
 
-Spec<Topic> topic_spec(const config::Sources& sources) {
-  Spec<Topic> s("a topic");
+Spec<RetainedTopic> topic_spec(const config::Sources& sources) {
+  Spec<RetainedTopic> s("a topic");
   s.field_with<std::string>("key", config::text(), &read_key,
                             "an expression over the data, with $event: events of one key keep their order",
                             "none");
@@ -71,15 +72,21 @@ Spec<Topic> topic_spec(const config::Sources& sources) {
   schema.form = config::kSchemaForm;
   s.field_with<std::string>(
       "schema", schema,
-      [&sources](Topic& topic, const std::string&, const Node& node, Problems& problems) {
+      [&sources](RetainedTopic& topic, const std::string&, const Node& node, Problems& problems) {
         read_schema(topic, node, sources, problems);
       },
       "what data must fulfil to be published", "none");
   s.field_with<journal::PersonalFields>(
-      "personal", personal_kind(), [](Topic&, const journal::PersonalFields&, const Node&, Problems&) {},
+      "personal", personal_kind(),
+      [](RetainedTopic&, const journal::PersonalFields&, const Node&, Problems&) {},
       "fields that can be erased ([events](events.md#personal-data)); with a journal in SQLite", "none");
   s.field("retain", config::duration(kLeastRetention, kLongestRetention), &Topic::retain,
           "how long events are kept", "for ever");
+  s.field_with<bool>(
+      "compact", config::boolean(),
+      [](RetainedTopic& topic, bool compact, const Node&, Problems&) { topic.retention.compact = compact; },
+      "of each key the last event is kept ([events](events.md#compaction)); with a journal in SQLite",
+      "false");
   return s;
 }
 
@@ -101,7 +108,7 @@ std::vector<TopicPtr> read_topics(const Node& node, const config::Sources& sourc
                  fmt::format("{} topics, at most {} can be declared", node.entries.size(), kMaxTopics));
     return {};
   }
-  const Spec<Topic> spec = topic_spec(sources);
+  const Spec<RetainedTopic> spec = topic_spec(sources);
   std::vector<TopicPtr> topics;
   for (const Node::Entry& entry : node.entries) {
     if (!is_topic_name(entry.key)) {
@@ -111,17 +118,21 @@ std::vector<TopicPtr> read_topics(const Node& node, const config::Sources& sourc
                                entry.key.substr(0, kMaxTopicName), kMaxTopicName));
       continue;
     }
-    Topic topic{.name = entry.key};
+    RetainedTopic topic{Topic{.name = entry.key}, {}};
     if (spec.read(entry.value, topic, problems)) {
       check_personal(topic, entry.value, problems);
-      topics.push_back(std::make_shared<const Topic>(std::move(topic)));
+      topics.push_back(std::make_shared<const RetainedTopic>(std::move(topic)));
     }
   }
   return topics;
 }
 
 TopicPtr default_topic(std::string name) {
-  return std::make_shared<const Topic>(Topic{.name = std::move(name)});
+  return std::make_shared<const RetainedTopic>(RetainedTopic{Topic{.name = std::move(name)}, {}});
+}
+
+const TopicRetention& retention_of(const Topic& topic) noexcept {
+  return static_cast<const RetainedTopic&>(topic).retention;
 }
 
 std::string topic_schema() { return topic_spec(no_sources()).schema(); }

@@ -73,6 +73,9 @@ class SqliteJournal final : public Journal, public TopicUpkeep {
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
   void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
   void forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) override;
+  void forget_records(std::string topic, std::vector<Position> positions,
+                      Done<Result<std::int64_t>> done) override;
+  void consumed(std::string topic, Done<Result<std::int64_t>> done) override;
   void forget_scope(std::string scope, Done<Result<std::int64_t>> done) override;
   void set_personal(std::map<std::string, PersonalFields, std::less<>> by_topic) override;
   [[nodiscard]] KeyVault& vault() noexcept override { return vault_; }

@@ -142,6 +142,50 @@ std::int64_t SqliteWriter::forget_topic(const std::string& topic, Position until
   return records;
 }
 
+std::int64_t SqliteWriter::consumed(const std::string& topic) {
+  sqlite::Statement select =
+      db_.prepare("SELECT min(position) FROM cursors WHERE class = ?1 AND category IN (?2, '')");
+  sqlite::Rows rows = select.query(static_cast<int>(RecordClass::topic), topic);
+  const auto last = static_cast<std::int64_t>(last_position_);
+  return rows.next() && !rows.is_null(0) ? std::min(rows.integer(0), last) : last;
+}
+
+std::int64_t SqliteWriter::forget_records(const std::string& topic, std::span<const Position> positions) {
+  const auto category = categories_.find(topic);
+  if (category == categories_.end()) {
+    return 0;
+  }
+  const std::int64_t floor = consumed(topic);
+  std::int64_t records = 0;
+  for (Segment& segment : segments_) {
+    if (segment.record_class != RecordClass::topic) {
+      continue;
+    }
+    // Streams go on from their last version.
+    sqlite::Statement keep_head = db_.prepare(
+        fmt::format("INSERT INTO heads SELECT stream, version FROM {} WHERE position = ?1 AND category = ?2 "
+                    "ON CONFLICT DO UPDATE SET version = max(version, excluded.version)",
+                    segment.table));
+    sqlite::Statement remove =
+        db_.prepare(fmt::format("DELETE FROM {} WHERE position = ?1 AND category = ?2", segment.table));
+    for (const Position position : positions) {
+      const auto number = static_cast<std::int64_t>(position.number());
+      if (number > floor) {
+        break;
+      }
+      keep_head.run(number, category->second);
+      remove.run(number, category->second);
+      const std::int64_t gone = db_.ok() ? db_.changes() : 0;
+      segment.rows -= gone;
+      records += gone;
+    }
+  }
+  if (records > 0) {
+    note_forgotten(records);
+  }
+  return records;
+}
+
 std::int64_t SqliteWriter::forget_scope(const std::string& scope, std::int64_t limit) {
   db_.prepare(
          "DELETE FROM claims WHERE scope = ?1 AND key IN (SELECT key FROM claims WHERE scope = ?1 LIMIT ?2)")

@@ -1,4 +1,5 @@
-// What the embedded journal does with topics beside appending and reading: deletion and erasure.
+// What the embedded journal does with topics beside appending and reading: deletion, compaction, erasure.
+#include <algorithm>
 #include <utility>
 
 #include "flotilla/journal/sqlite_journal.hpp"
@@ -19,6 +20,28 @@ void SqliteJournal::forget_topic(std::string topic, Position until, Done<Result<
                  }
                  done(std::move(gone));
                }});
+}
+
+void SqliteJournal::forget_records(std::string topic, std::vector<Position> positions,
+                                   Done<Result<std::int64_t>> done) {
+  positions.resize(std::min(positions.size(), kMaxForgotten));
+  std::ranges::sort(positions, {}, &Position::number);
+  const Position last = positions.empty() ? Position() : positions.back();
+  add_job({.work = [topic = std::move(topic), positions = std::move(positions)](
+                       SqliteWriter& writer) { return writer.forget_records(topic, positions); },
+           .done =
+               [this, last, done = std::move(done)](Result<std::int64_t> gone) mutable {
+                 if (gone && *gone > 0 && tail_.holds(last)) {
+                   tail_.restart_at(tail_.end());
+                 }
+                 done(std::move(gone));
+               }});
+}
+
+void SqliteJournal::consumed(std::string topic, Done<Result<std::int64_t>> done) {
+  add_job({.work = [topic = std::move(topic)](SqliteWriter& writer) { return writer.consumed(topic); },
+           .done = std::move(done),
+           .in_transaction = false});
 }
 
 void SqliteJournal::forget_scope(std::string scope, Done<Result<std::int64_t>> done) {

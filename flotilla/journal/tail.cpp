@@ -65,6 +65,11 @@ void Tail::ring(Watch& watch) {
   });
 }
 
+bool Tail::holds(Position position) const {
+  const std::lock_guard lock(mutex_);
+  return position.number() > before_first_;
+}
+
 std::optional<Page> Tail::read(const CategoryQuery& query) const {
   const std::lock_guard lock(mutex_);
   if (query.after.number() < before_first_) {

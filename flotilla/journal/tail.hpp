@@ -44,6 +44,9 @@ class Tail {
     return Position(end_.load(std::memory_order_acquire), shard_);
   }
 
+  // Whether the record at `position`, or a newer one, is in memory.
+  [[nodiscard]] bool holds(Position position) const;
+
   // A page, if all that comes after `query.after` is in memory.
   [[nodiscard]] std::optional<Page> read(const CategoryQuery& query) const;
 

@@ -1,7 +1,8 @@
 // What a store can do with the records of topics beside the Journal: take them out before their time, and
 // keep what is personal in them sealed.
 //
-// For: events, when a person deletes a topic or has the data of a subject erased. Not every store can:
+// For: events, when a person deletes a topic or has the data of a subject erased, and for the retention of
+// topics by key. Not every store can:
 // topic_upkeep() gives null then.
 // Ownership: part of its journal. Threads: as of Journal; callbacks must not block. Limits: kMaxForgotten
 // records or keys a call.
@@ -11,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "flotilla/base/error.hpp"
 #include "flotilla/journal/core/personal.hpp"
@@ -34,6 +36,12 @@ class TopicUpkeep {
   // The oldest records of a topic at or before `until`, which is in the journal. Whoever reads does not find
   // them any more, from memory either; their streams go on from their last version. Gives how many.
   virtual void forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) = 0;
+  // These records of a topic, but for those that a saved cursor of it has not passed, as of the same
+  // transaction. Readers do not find them any more, and streams go on, as above. Gives how many.
+  virtual void forget_records(std::string topic, std::vector<Position> positions,
+                              Done<Result<std::int64_t>> done) = 0;
+  // The number of the position that every saved cursor of the topic has come to: at most the journal's end.
+  virtual void consumed(std::string topic, Done<Result<std::int64_t>> done) = 0;
   // Claims of a scope, expired or not. Gives how many.
   virtual void forget_scope(std::string scope, Done<Result<std::int64_t>> done) = 0;
 
