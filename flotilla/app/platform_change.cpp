@@ -18,6 +18,36 @@ std::string joined(const ConfigErrors& errors) {
   return all;
 }
 
+// Why the running process cannot go over from `before` to `after`; empty: it can. `sagas`: null without a
+// journal.
+std::string needs_restart(const ConfigFile& before, const ConfigFile& after, const SagaHost* sagas) {
+  const auto listens = [](const auto& control) {
+    return control
+               ? fmt::format("{}\n{}\n{}", control->listen, control->token, fmt::join(control->hosts, " "))
+               : "";
+  };
+  const auto advertises = [](const auto& api) { return api ? api->advertise : std::string(); };
+  if (listens(after.admin) != listens(before.admin) || advertises(after.api) != advertises(before.api) ||
+      listens(after.api) != listens(before.api) || listens(after.registry) != listens(before.registry) ||
+      after.workers != before.workers || after.telemetry.access_log != before.telemetry.access_log) {
+    return "admin, api, registry, workers and the access log cannot change while running; restart for that";
+  }
+  const std::string journal = journal_path(after);
+  if (journal.empty()) {
+    return {};
+  }
+  if (sagas == nullptr) {
+    return "the first sagas, topics, queues, views or aggregates need a journal, which is opened at the "
+           "start; "
+           "restart";
+  }
+  if (journal != sagas->path() || after.stores.archive != before.stores.archive ||
+      after.stores.views != before.stores.views || after.stores.kafka != before.stores.kafka) {
+    return "stores cannot change while running; restart for that";
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<> Platform::reload() {
@@ -30,27 +60,8 @@ Result<> Platform::reload() {
   if (!file) {
     return failed(joined(file.error()));
   }
-  const ConfigFile& before = runtime_->file;
-  const auto listens = [](const auto& control) {
-    return control
-               ? fmt::format("{}\n{}\n{}", control->listen, control->token, fmt::join(control->hosts, " "))
-               : "";
-  };
-  const auto advertises = [](const auto& api) { return api ? api->advertise : std::string(); };
-  if (listens(file->admin) != listens(before.admin) || advertises(file->api) != advertises(before.api) ||
-      listens(file->api) != listens(before.api) || listens(file->registry) != listens(before.registry) ||
-      file->workers != before.workers || file->telemetry.access_log != before.telemetry.access_log) {
-    return failed(
-        path_ +
-        ": admin, api, registry, workers and the access log cannot change while running; restart for that");
-  }
-  if (const std::string journal = journal_path(*file);
-      !journal.empty() &&
-      (journal != (sagas_ ? sagas_->path() : "") || file->stores.archive != before.stores.archive ||
-       file->stores.views != before.stores.views || file->stores.kafka != before.stores.kafka)) {
-    return failed(path_ + (sagas_ ? ": stores cannot change while running; restart for that"
-                                  : ": the first sagas, topics, queues, views or aggregates need a "
-                                    "journal, which is opened at the start; restart"));
+  if (const std::string why = needs_restart(runtime_->file, *file, sagas_.get()); !why.empty()) {
+    return failed(fmt::format("{}: {}", path_, why));
   }
   auto runtime = compile_runtime(std::move(*file), runtime_->workers, loop_->now(),
                                  static_cast<std::uint64_t>(net::wall_now().ns_since_epoch), runtime_.get());
