@@ -35,9 +35,13 @@ class FakeService final : public QueueCarrier {
     }
     co_return answer;
   }
-  ServiceWeather look(const Queue& /*queue*/) override { return {.gate = gate}; }
+  ServiceWeather look(const Queue& /*queue*/) override {
+    ++looks;
+    return {.gate = gate};
+  }
 
   QueueGate gate = QueueGate::open;
+  int looks = 0;  // at the gate
   std::function<std::uint16_t(const AcceptedRecord&)> say;
   std::vector<std::string> got;
   std::vector<std::string> keys;
@@ -210,7 +214,8 @@ TEST(QueueRunner, DeadLettersAreForPeople) {
     EXPECT_EQ(item["result"]["status"], json::Value(422));
     // Its sender may try anew: the key is free again.
     world.service->gate = QueueGate::closed;
-    co_await net::sleep_for(*world.loop, std::chrono::milliseconds(300));
+    const int looks = world.service->looks;
+    co_await world.until([&] { return world.service->looks > looks; });
     const auto other = co_await world.take(R"({"n":2})", "mine");
     EXPECT_EQ(other.what, What::queued);
     world.service->say = nullptr;
