@@ -9,7 +9,7 @@ from kit import PROGRAM, Flotilla, ask, case, check, check_equal, main, wait_unt
 
 redis_server.needed()
 
-ADMIN, API, REDIS, LOCKED = 22810, 22811, 22812, 22813
+ADMIN, API, REDIS, LOCKED = 22910, 22911, 22912, 22913
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
