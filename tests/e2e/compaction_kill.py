@@ -6,7 +6,6 @@ among them; in the end each key has that one alone, and the store is sound.
 
     python3 tests/e2e/compaction_kill.py --kills 50 --seed 7      ctest runs 5
 """
-import argparse
 import json
 import pathlib
 import random
@@ -15,9 +14,10 @@ import subprocess
 import sys
 import time
 
-from kit import PATIENCE, PROGRAM, SLOWDOWN, Failed, Flotilla, Wire, ask, check, check_equal, wait_until
+import kill_kit
+from kit import PATIENCE, PROGRAM, SLOWDOWN, Flotilla, Wire, ask, check, check_equal, wait_until
 
-API, ADMIN = 22810, 22811
+API, ADMIN = 22910, 22911
 KEYS, BATCH, BATCHES = 100, 500, 30
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
@@ -106,21 +106,10 @@ def run(flotilla, kills, rng):
     print(f"{published.sent} events, {in_the_middle} of {kills} kills in the middle of a round")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--kills", type=int, default=5)
-    arguments.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    options = arguments.parse_args()
-    print(f"compaction_kill --kills {options.kills} --seed {options.seed}", flush=True)
-    try:
-        with Flotilla(CONFIG, ADMIN) as flotilla:
-            run(flotilla, options.kills, random.Random(options.seed))
-    except Failed as error:
-        print(f"FAILED  {error}")
-        return 1
-    print("ok")
-    return 0
+def trial(kills, seed):
+    with Flotilla(CONFIG, ADMIN) as flotilla:
+        run(flotilla, kills, random.Random(seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_kit.main(__doc__, 5, trial))

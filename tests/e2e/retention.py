@@ -4,7 +4,7 @@ import sys
 
 from kit import Answer, Backend, Flotilla, ask, case, check, check_equal, main, wait_until
 
-ADMIN, API, SERVICE = 22800, 22801, 22802
+ADMIN, API, SERVICE = 22900, 22901, 22902
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
