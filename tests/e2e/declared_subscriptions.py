@@ -7,7 +7,7 @@ import sys
 from kit import PATIENCE, PROGRAM, Backend, Flotilla, ask, case, check, check_equal, check_problem, main, wait_until
 from stores import journal_store
 
-ADMIN, API, SERVICE = 22900, 22901, 22902
+ADMIN, API, SERVICE = 22920, 22921, 22922
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN}, hosts: [a.example] }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}

@@ -9,7 +9,7 @@ from kit import PROGRAM, Flotilla, ask, case, check, check_equal, main, wait_unt
 
 redis_server.needed()
 
-ADMIN, API, REDIS, LOCKED = 22910, 22911, 22912, 22913
+ADMIN, API, REDIS, LOCKED = 22930, 22931, 22932, 22933
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
