@@ -7,17 +7,14 @@
 
 #include "flotilla/admin/report_json.hpp"
 #include "flotilla/base/log.hpp"
-#include "flotilla/http/core/problem.hpp"
+#include "flotilla/http/core/api_answer.hpp"
 #include "flotilla/http/core/uri.hpp"
 
 namespace flotilla::admin {
 namespace {
 
 http::Response problem(Reason reason, std::string_view detail) {
-  http::Response response{.status = default_status(reason),
-                          .headers = {{"Content-Type", "application/problem+json"},
-                                      {"Flotilla-Error", std::string(to_string(reason))}},
-                          .body = http::problem_body({.reason = reason, .detail = detail})};
+  http::Response response = http::problem_response({.reason = reason, .detail = detail});
   if (reason == Reason::unauthenticated) {
     response.headers.add("WWW-Authenticate", "Bearer");  // RFC 9110 15.5.2 asks for it
   }

@@ -6,7 +6,6 @@
 #include "flotilla/app/topic_config.hpp"
 #include "flotilla/cqrs/redis_protocol.hpp"
 #include "flotilla/http/core/api_answer.hpp"
-#include "flotilla/http/core/problem.hpp"
 #include "flotilla/json/writer.hpp"
 #include "flotilla/saga/forward.hpp"
 #include "flotilla/saga/saga_store.hpp"
@@ -15,10 +14,7 @@ namespace flotilla::app {
 namespace {
 
 http::Response problem(Reason reason, std::string_view detail) {
-  return {.status = default_status(reason),
-          .headers = {{"Content-Type", "application/problem+json"},
-                      {"Flotilla-Error", std::string(to_string(reason))}},
-          .body = http::problem_body({.reason = reason, .detail = detail})};
+  return http::problem_response({.reason = reason, .detail = detail});
 }
 
 }  // namespace

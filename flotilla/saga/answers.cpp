@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
-#include "flotilla/http/core/problem.hpp"
+#include "flotilla/http/core/api_answer.hpp"
 #include "flotilla/json/writer.hpp"
 
 namespace flotilla::saga {
@@ -15,37 +13,22 @@ constexpr std::int64_t kLongestRetryAfter = 86'400;  // seconds; nobody waits lo
 }  // namespace
 
 http::Response problem_answer(const SagaProblem& problem) {
-  const std::string reason(to_string(problem.reason));
-  http::Problem body{.reason = problem.reason, .status = problem.status, .detail = problem.detail};
-  http::Response response{
-      .status = problem.status == 0 ? default_status(problem.reason) : problem.status,
-      .headers = {{"Content-Type", "application/problem+json"}, {"Flotilla-Error", reason}},
-      .body = {}};
+  http::Problem told{.reason = problem.reason, .status = problem.status, .detail = problem.detail};
   if (problem.retry_after > Duration::zero()) {
     const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(problem.retry_after).count();
-    body.retry_after = static_cast<std::uint32_t>(std::min(seconds, kLongestRetryAfter));
-    response.headers.add("Retry-After", std::to_string(*body.retry_after));
+    told.retry_after = static_cast<std::uint32_t>(std::min(seconds, kLongestRetryAfter));
   }
-  response.body = http::problem_body(body);
-  return response;
+  return http::problem_response(told);
 }
 
 http::Response problem_answer(Reason reason, std::string_view detail) {
   return problem_answer(SagaProblem{.reason = reason, .detail = std::string(detail)});
 }
 
-http::Response method_answer(std::string_view allow) {
-  http::Response response =
-      problem_answer(Reason::method_not_allowed, fmt::format("the path takes {}", allow));
-  response.headers.add("Allow", std::string(allow));
-  return response;
-}
+http::Response method_answer(std::string_view allow) { return http::method_response(allow); }
 
 http::Response json_answer(const json::Value& body, std::uint16_t status) {
-  // What is looked at is never the state of a minute ago.
-  return {.status = status,
-          .headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
-          .body = json::write(body)};
+  return http::json_response(json::write(body), status);
 }
 
 http::Response saga_answer(const SagaView& saga) {
