@@ -3,11 +3,10 @@
 //
 // Exit 1 with the seed, the violated invariant and where its timeline is, or with what was never reached.
 // command_simulation SEED 1 STEPS repeats one run.
-#include <fstream>
 #include <iostream>
 
-#include "flotilla/base/text.hpp"
 #include "flotilla/cqrs/simulation/command_world.hpp"
+#include "tests/simulation/seeds.hpp"
 
 namespace {
 
@@ -16,38 +15,26 @@ using namespace flotilla::cqrs::simulation;
 int report(CommandWorldConfig config, const std::string& violation) {
   CommandCoverage ignored;
   config.trace = true;
-  const std::string path = "command-simulation-" + std::to_string(config.seed) + ".txt";
-  std::ofstream(path) << CommandWorld(config, ignored).run().timeline;
-  std::cerr << "seed " << config.seed << ": " << violation << "\ntimeline in " << path << "\n";
-  return 1;
+  return flotilla::simulation::report("command", config.seed, violation,
+                                      CommandWorld(config, ignored).run().timeline);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t numbers[3] = {1, 1000, 1500};
-  for (int i = 1; i < argc && i <= 3; ++i) {
-    const auto number = flotilla::parse_int<std::uint64_t>(argv[i]);
-    if (!number) {
-      std::cerr << "usage: command_simulation FIRST_SEED SEEDS STEPS\n";
-      return 2;
-    }
-    numbers[i - 1] = *number;
+  const auto seeds = flotilla::simulation::read_seeds(argc, argv, "command", "STEPS");
+  if (!seeds) {
+    return 2;
   }
-  const auto [first, seeds, steps] = numbers;
   CommandCoverage coverage;
-  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    const CommandWorldConfig config{.seed = seed, .steps = steps};
+  for (std::uint64_t seed = seeds->first; seed < seeds->first + seeds->count; ++seed) {
+    const CommandWorldConfig config{.seed = seed, .steps = seeds->length};
     const CommandOutcome outcome = CommandWorld(config, coverage).run();
     if (!outcome.violation.empty()) {
       return report(config, outcome.violation);
     }
   }
-  std::cout << seeds << " seeds, " << coverage.steps << " steps, " << coverage.commits << " commits, "
+  std::cout << seeds->count << " seeds, " << coverage.steps << " steps, " << coverage.commits << " commits, "
             << coverage.crashes << " crashes\n";
-  const auto missing = seeds < 100 ? std::vector<std::string>() : coverage.missing();
-  for (const std::string& name : missing) {
-    std::cerr << "never reached: " << name << "\n";
-  }
-  return missing.empty() ? 0 : 1;
+  return flotilla::simulation::conclude(*seeds, coverage.missing());
 }

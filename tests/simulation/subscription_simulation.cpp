@@ -3,11 +3,10 @@
 //
 // Exit 1 with the seed, the violated invariant and where its timeline is, or with what was never reached.
 // subscription_simulation SEED 1 EVENTS repeats one run.
-#include <fstream>
 #include <iostream>
 
-#include "flotilla/base/text.hpp"
 #include "flotilla/events/core/simulation/subscription_world.hpp"
+#include "tests/simulation/seeds.hpp"
 
 namespace {
 
@@ -16,38 +15,26 @@ using namespace flotilla::events::simulation;
 int report(WorldConfig config, const std::string& violation) {
   Coverage ignored;
   config.trace = true;
-  const std::string path = "subscription-simulation-" + std::to_string(config.seed) + ".txt";
-  std::ofstream(path) << World(config, ignored).run().timeline;
-  std::cerr << "seed " << config.seed << ": " << violation << "\ntimeline in " << path << "\n";
-  return 1;
+  return flotilla::simulation::report("subscription", config.seed, violation,
+                                      World(config, ignored).run().timeline);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t numbers[3] = {1, 1000, 1500};
-  for (int i = 1; i < argc && i <= 3; ++i) {
-    const auto number = flotilla::parse_int<std::uint64_t>(argv[i]);
-    if (!number) {
-      std::cerr << "usage: subscription_simulation FIRST_SEED SEEDS EVENTS\n";
-      return 2;
-    }
-    numbers[i - 1] = *number;
+  const auto seeds = flotilla::simulation::read_seeds(argc, argv, "subscription", "EVENTS");
+  if (!seeds) {
+    return 2;
   }
-  const auto [first, seeds, events] = numbers;
   Coverage coverage;
-  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-    const WorldConfig config{.seed = seed, .events = events};
+  for (std::uint64_t seed = seeds->first; seed < seeds->first + seeds->count; ++seed) {
+    const WorldConfig config{.seed = seed, .events = seeds->length};
     const Outcome outcome = World(config, coverage).run();
     if (!outcome.violation.empty()) {
       return report(config, outcome.violation);
     }
   }
-  std::cout << seeds << " seeds, " << coverage.events << " events of the world, " << coverage.published
+  std::cout << seeds->count << " seeds, " << coverage.events << " events of the world, " << coverage.published
             << " published, " << coverage.crashes << " crashes\n";
-  const auto missing = seeds < 100 ? std::vector<std::string>() : coverage.missing();
-  for (const std::string& name : missing) {
-    std::cerr << "never reached: " << name << "\n";
-  }
-  return missing.empty() ? 0 : 1;
+  return flotilla::simulation::conclude(*seeds, coverage.missing());
 }
