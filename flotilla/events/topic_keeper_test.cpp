@@ -31,7 +31,7 @@ TopicPtr compacted(const std::string& name) {
 }
 
 class KeptTopic : public testing::Test {
- protected:
+ public:
   KeptTopic() {
     std::string name = (std::filesystem::temp_directory_path() / "flotilla_compact_XXXXXX").string();
     folder_ = ::mkdtemp(name.data());
@@ -41,6 +41,8 @@ class KeptTopic : public testing::Test {
     journal_.reset();
     std::filesystem::remove_all(folder_);
   }
+
+ protected:
   void open(std::size_t tail = 4096) {
     journal_.reset();
     journal_ = std::move(*journal::SqliteJournal::open({.path = (folder_ / "file.db").string(),

@@ -4,7 +4,7 @@ Numbered events of few keys are published, and as soon as compaction has begun t
 middle of its round. After each restart every key must have all events from some number on, the last acknowledged one
 among them; in the end each key has that one alone, and the store is sound.
 
-    python3 tests/e2e/compaction_kill.py --kills 50 --seed 7      ctest runs 5
+    python3 tests/e2e/compaction_kill.py --kills 50 --seed 7      ctest runs 3
 """
 import json
 import pathlib
@@ -18,7 +18,7 @@ import kill_kit
 from kit import PATIENCE, PROGRAM, SLOWDOWN, Flotilla, Wire, ask, check, check_equal, wait_until
 
 API, ADMIN = 22910, 22911
-KEYS, BATCH, BATCHES = 100, 500, 30
+KEYS, BATCH, BATCHES = 100, 500, 20
 
 CONFIG = f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
 api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
@@ -112,4 +112,4 @@ def trial(kills, seed):
 
 
 if __name__ == "__main__":
-    sys.exit(kill_kit.main(__doc__, 5, trial))
+    sys.exit(kill_kit.main(__doc__, 3, trial))
