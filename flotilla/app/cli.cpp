@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "flotilla/app/cli_aggregates.hpp"
 #include "flotilla/app/cli_correlations.hpp"
 #include "flotilla/app/cli_journal.hpp"
 #include "flotilla/app/cli_outbox.hpp"
@@ -38,6 +39,7 @@ struct Parsed {
   SubscriptionCommand subscriptions;
   QueueOrder queue;
   ViewOrder view;
+  AggregateOrder aggregate;
   TraceOrder trace;
   std::vector<std::string> explain;  // METHOD, URL
   SagaFilter saga_filter;
@@ -422,6 +424,8 @@ int run_command_line(int argc, const char* const* argv, const Commands& commands
   add_queue_verb(app, parsed);
   add_kafka_verb(app, parsed);
   add_view_verb(app, parsed);
+  add_aggregate_options(*add_client_verb(app, "aggregates", "look at aggregates", parsed), parsed.aggregate,
+                        parsed.client, parsed.run);
   add_trace_verb(app, parsed);
   add_simulate_verb(app, commands, parsed);
   add_journal_verbs(app, parsed);

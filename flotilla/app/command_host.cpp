@@ -43,11 +43,13 @@ cqrs::EventRules event_rules(const std::vector<events::TopicPtr>& topics) {
 
 void CommandHost::start(const ConfigFile& file, std::vector<cqrs::CommandHost> hosts) {
   retention_.replace(file.aggregates);
+  reader_.replace(file.aggregates);
   runner_.start(table_of(file), std::move(hosts));
 }
 
 void CommandHost::replace(const ConfigFile& file) {
   retention_.replace(file.aggregates);
+  reader_.replace(file.aggregates);
   runner_.replace(table_of(file));
 }
 

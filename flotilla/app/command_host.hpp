@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "flotilla/app/config_file.hpp"
+#include "flotilla/cqrs/aggregate_api.hpp"
 #include "flotilla/cqrs/command_api.hpp"
 #include "flotilla/cqrs/command_runner.hpp"
 #include "flotilla/cqrs/reply_retention.hpp"
@@ -23,6 +24,8 @@ class CommandHost {
   CommandHost(journal::Journal& journal, std::uint64_t seed, const ConfigFile& file)
       : runner_(journal, seed, file.api ? file.api->token : std::string()),
         api_(runner_),
+        reader_(journal),
+        aggregate_api_(reader_),
         retention_(journal) {}
 
   // They are executed once it was started, until the runner is stopped.
@@ -31,6 +34,7 @@ class CommandHost {
   void replace(const ConfigFile& file);
   [[nodiscard]] cqrs::CommandRunner& runner() noexcept { return runner_; }
   [[nodiscard]] cqrs::CommandApi& api() noexcept { return api_; }
+  [[nodiscard]] cqrs::AggregateApi& aggregate_api() noexcept { return aggregate_api_; }
   // Forgets, now and then, replies that were kept long enough.
   [[nodiscard]] net::Task<> tend_forever(net::Loop& loop) { return retention_.tend(loop); }
   void collect(telemetry::MetricsPage& page) const;
@@ -38,6 +42,8 @@ class CommandHost {
  private:
   cqrs::CommandRunner runner_;
   cqrs::CommandApi api_;
+  cqrs::AggregateReader reader_;
+  cqrs::AggregateApi aggregate_api_;
   cqrs::ReplyRetention retention_;
 };
 

@@ -248,6 +248,10 @@ Result<> Platform::open_control(const ConfigFile& file) {
                         [this](http::Request request, net::SocketAddress peer) {
                           return views_->operator_api().handle(std::move(request), peer);
                         });
+      admin_api_->mount(std::string(cqrs::AggregateApi::kPrefix),
+                        [this](http::Request request, net::SocketAddress peer) {
+                          return commands_->aggregate_api().handle(std::move(request), peer);
+                        });
       admin_api_->mount("/api/v1/kafka", [this](http::Request request, net::SocketAddress) {
         return show_kafka(std::move(request));
       });

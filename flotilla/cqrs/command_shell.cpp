@@ -6,6 +6,7 @@
 
 #include "flotilla/base/sha256.hpp"
 #include "flotilla/base/ulid.hpp"
+#include "flotilla/cqrs/command_reading.hpp"
 #include "flotilla/cqrs/core/command_record.hpp"
 #include "flotilla/journal/core/topic.hpp"
 #include "flotilla/net/clock.hpp"
@@ -15,15 +16,6 @@ namespace {
 
 constexpr Duration kSoon = std::chrono::seconds(1);
 constexpr Duration kLook = std::chrono::milliseconds(5);  // how often, while it drains
-
-CommandInput failed(const Error& error) {
-  return input::Failed{{.reason = error.code == Errc::limit ? Reason::overloaded : Reason::store_unavailable,
-                        .detail = error.message,
-                        .code = {},
-                        .service = {},
-                        .effect = Effect::none,
-                        .retry_after = kSoon}};
-}
 
 CommandRefusal too_many(std::string detail) {
   return {.reason = Reason::overloaded,
@@ -138,12 +130,12 @@ net::Task<> CommandShell::run(CommandRun command, std::uint32_t shard, Give give
         in = input::Failed{too_many(
             fmt::format("{} commands wait for {} '{}', no more can", kMaxTurns, find->scope, find->key))};
       } else {
-        in = co_await carry_out(std::move(*find));
+        in = co_await cqrs::carry_out(journal_, std::move(*find));
       }
     } else if (auto* const read = std::get_if<effect::ReadRecords>(&effect)) {
-      in = co_await carry_out(*read);
+      in = co_await cqrs::carry_out(journal_, *read);
     } else if (auto* const snapshot = std::get_if<effect::ReadSnapshot>(&effect)) {
-      in = co_await carry_out(*snapshot);
+      in = co_await cqrs::carry_out(journal_, *snapshot);
     } else if (auto* const check = std::get_if<effect::RunCheck>(&effect)) {
       counters.checks.add();
       in = co_await carry_out(*check, command, own);
@@ -172,45 +164,6 @@ void CommandShell::count(CommandCounters& counters, const CommandRun& command, c
   } else {
     counters.refusals[static_cast<std::size_t>(answer.outcome.error().reason)].add();
   }
-}
-
-net::Task<CommandInput> CommandShell::carry_out(effect::FindHolder find) {
-  auto holder = co_await journal_.find(std::move(find.scope), std::move(find.key));
-  if (!holder) {
-    co_return failed(holder.error());
-  }
-  co_return input::Holder{*holder};
-}
-
-net::Task<CommandInput> CommandShell::carry_out(effect::ReadRecords read) {
-  const auto page = co_await journal_.read(
-      journal::StreamQuery{.record_class = journal::RecordClass::aggregate,
-                           .stream = read.stream,
-                           .after_version = read.after,
-                           .limits = {.records = read.limit, .bytes = journal::kMaxPageBytes}});
-  if (!page) {
-    co_return failed(page.error());
-  }
-  input::Records in{.records = {}, .at_end = page->at_end, .seen = page->next};
-  in.records.reserve(page->records.size());
-  for (const journal::RecordPtr& each : page->records) {
-    in.records.push_back({.version = each->record.version,
-                          .position = each->position,
-                          .type = each->record.type,
-                          .body = each->record.body});
-  }
-  co_return in;
-}
-
-net::Task<CommandInput> CommandShell::carry_out(effect::ReadSnapshot read) {
-  auto snapshot = co_await journal_.snapshot(read.stream, read.fold);
-  if (!snapshot) {
-    co_return failed(snapshot.error());
-  }
-  if (!*snapshot) {
-    co_return input::SnapshotFound{};
-  }
-  co_return input::SnapshotFound{.version = (*snapshot)->version, .state = std::move((*snapshot)->state)};
 }
 
 net::Task<CommandInput> CommandShell::carry_out(effect::RunCheck check, const CommandRun& command,

@@ -64,9 +64,6 @@ class CommandShell {
   using Give = std::move_only_function<void(CommandAnswer)>;
 
   [[nodiscard]] net::Task<> run(CommandRun command, std::uint32_t shard, Give give);
-  [[nodiscard]] net::Task<CommandInput> carry_out(effect::FindHolder find);
-  [[nodiscard]] net::Task<CommandInput> carry_out(effect::ReadRecords read);
-  [[nodiscard]] net::Task<CommandInput> carry_out(effect::ReadSnapshot read);
   [[nodiscard]] net::Task<CommandInput> carry_out(effect::Commit commit, std::uint32_t shard);
   [[nodiscard]] net::Task<CommandInput> carry_out(effect::RunCheck check, const CommandRun& command,
                                                   const std::string& key);

@@ -219,6 +219,48 @@ def a_restart_and_another_evolve_know_what_was_decided(flotilla, _):
     check_equal(execute("pay-order", {"order_id": "long", "amount": 29}).status, 200, "the first evolve again")
 
 
+def shown(flotilla, target):
+    answer = flotilla.admin("GET", f"/api/v1/aggregates{target}")
+    check_equal(answer.status, 200, f"status: {answer.body}")
+    return answer.json()
+
+
+def told(flotilla, *arguments):
+    """What the command line says."""
+    done = subprocess.run([PROGRAM, "aggregates", *arguments, "--admin", f"http://127.0.0.1:{flotilla.admin_port}"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    check_equal(done.returncode, 0, f"{arguments}: {done.stderr}")
+    return done.stdout
+
+
+@case
+def an_aggregate_is_seen_with_its_state_and_its_events(flotilla, _):
+    execute("create-order", order("seen/1"))
+    for _ in range(12):  # over a snapshot
+        execute("pay-order", {"order_id": "seen/1", "amount": 2})
+    check_equal([(item["name"], item["commands"]) for item in shown(flotilla, "")["items"]],
+                [("order", ["create-order", "pay-order"])], "the aggregates of the file")
+    ids = [item["id"] for item in shown(flotilla, "/order?limit=1000")["items"]]
+    check("seen/1" in ids and len(ids) == len(set(ids)), f"each order once: {ids}")
+    first, rest = shown(flotilla, "/order?limit=1"), []
+    after = first["next"]
+    while after is not None:
+        page = shown(flotilla, f"/order?limit=5&after={after}")
+        rest += [item["id"] for item in page["items"]]
+        after = page["next"]
+    check_equal([first["items"][0]["id"], *rest], ids, "the same, a page at a time")
+    seen = shown(flotilla, "/order/seen%2F1?limit=10")
+    check_equal((seen["version"], seen["snapshot"], seen["state"]["paid"], seen["next"]), (13, 10, 24, "10"), "what is seen")
+    check_equal([item["id"] for item in seen["items"]], [f"order/seen/1/{number}" for number in range(1, 11)], "the first events")
+    seen = shown(flotilla, "/order/seen%2F1?at=4")
+    check_equal((seen["version"], seen["newest"], seen["state"]["paid"], len(seen["items"])), (4, 13, 6, 4), "as of an earlier version")
+    check_equal(flotilla.admin("GET", "/api/v1/aggregates/order/nobody").status, 404, "status")
+    check("create-order, pay-order" in told(flotilla), "the table of aggregates")
+    check("seen/1" in told(flotilla, "list", "order", "--limit", "500"), "the table of orders")
+    table = told(flotilla, "show", "order", "seen/1", "--limit", "2")
+    check('"paid": 24' in table and "order.paid" in table and "more with --after 2" in table, f"state and events: {table}")
+
+
 @case
 def the_journal_is_whole(flotilla, _):
     store = f"{flotilla.folder.name}/data/flotilla.db"

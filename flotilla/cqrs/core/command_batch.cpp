@@ -26,6 +26,14 @@ void add_events(const effect::Commit& commit, CommandBatch& out) {
   for (const journal::Event& event : commit.events) {
     append.records.push_back({.type = kAggregateEvent, .body = encode(event), .category = {}});
   }
+  // With each snapshot again, so that a store that was begun without rows comes to have them.
+  if ((creates && !commit.events.empty()) || commit.snapshot) {
+    out.batch.summaries.push_back({.record_class = RecordClass::aggregate,
+                                   .stream = stream,
+                                   .name = commit.aggregate,
+                                   .state = std::string(kAggregateState),
+                                   .attributes = aggregate_attributes(commit.id)});
+  }
   if (commit.snapshot && commit.stream) {
     out.batch.snapshots.push_back(
         {.stream = *commit.stream, .version = *commit.snapshot, .fold = commit.fold, .state = commit.state});

@@ -22,7 +22,11 @@ enum class CommandFault : std::uint8_t {
   topic_left_out,         // an event is not published
   answer_before_append,   // says so before it is durable
   position_of_nothing,    // a replayed reply has another position
+  // Of looking at an aggregate.
+  sight_skips_event,  // folds what follows a snapshot from one event too far
+  sight_of_one_page,  // does not read on
+  sight_too_new,      // begins with a snapshot that is newer than the version that was asked for
 };
-inline constexpr std::size_t kCommandFaults = static_cast<std::size_t>(CommandFault::position_of_nothing) + 1;
+inline constexpr std::size_t kCommandFaults = static_cast<std::size_t>(CommandFault::sight_too_new) + 1;
 
 }  // namespace flotilla::cqrs

@@ -90,6 +90,20 @@ std::optional<std::int64_t> reply_expiry(std::string_view attributes) {
   return read ? (*read)["expires"].as_int() : std::nullopt;
 }
 
+std::string aggregate_attributes(std::string_view id) {
+  std::string attributes = R"({"id":)";
+  json::append_quoted(attributes, id);
+  return attributes + "}";
+}
+
+std::optional<std::string> aggregate_of(std::string_view attributes) {
+  const auto read = json::parse(attributes);
+  if (!read || !(*read)["id"].is_string()) {
+    return std::nullopt;
+  }
+  return std::string((*read)["id"].as_string());
+}
+
 std::string encode(const KeptReply& reply) {
   std::string out;
   journal::BodyWriter writer(out);

@@ -1,7 +1,7 @@
 // What commands keep in the journal beside events: the reply under a key; and where things are found.
 //
 // An aggregate is a stream of class `aggregate` whose records are events (journal::kEventRecord); its id is
-// claimed under aggregate_scope(). A kept reply is a stream of its own with one record; the command's key is
+// claimed under aggregate_scope(), and a row lists it. A kept reply is a stream of its own with one record; the command's key is
 // claimed for it. Ownership: values. Threads: pure functions. Limits: those of a record.
 #pragma once
 
@@ -20,6 +20,8 @@ inline constexpr std::uint16_t kAggregateEvent = journal::kEventRecord;
 inline constexpr std::uint16_t kReplyRecord = 2;
 // The state of the rows of replies, by which old ones are found.
 inline constexpr std::string_view kReplyState = "reply";
+// The state of the rows of aggregates, by which they are listed.
+inline constexpr std::string_view kAggregateState = "aggregate";
 
 [[nodiscard]] std::span<const journal::RecordType> command_record_types() noexcept;
 
@@ -37,6 +39,10 @@ inline constexpr std::string_view kReplyState = "reply";
 // What the row of a reply says, and when its key ends by it; nothing where it says no such thing.
 [[nodiscard]] std::string reply_attributes(std::int64_t expires_ms);
 [[nodiscard]] std::optional<std::int64_t> reply_expiry(std::string_view attributes);
+
+// What the row of an aggregate says: its id; nothing where it says none.
+[[nodiscard]] std::string aggregate_attributes(std::string_view id);
+[[nodiscard]] std::optional<std::string> aggregate_of(std::string_view attributes);
 
 [[nodiscard]] std::string encode(const KeptReply& reply);
 // Errors: invalid (damaged).

@@ -7,6 +7,7 @@
 
 #include "flotilla/base/assert.hpp"
 #include "flotilla/base/iso_time.hpp"
+#include "flotilla/cqrs/core/aggregate_fold.hpp"
 #include "flotilla/cqrs/core/command_record.hpp"
 #include "flotilla/journal/core/topic.hpp"
 #include "flotilla/json/writer.hpp"
@@ -226,20 +227,9 @@ CommandEffect CommandRun::read_on() {
 
 CommandEffect CommandRun::fold(input::Records in, WallTime now) {
   for (const KeptRecord& record : in.records) {
-    const auto where = [&] {
-      return fmt::format("event {} of {} '{}'", record.version, aggregate_->name, id_);
-    };
-    if (record.version != version_ + 1 || record.type != kAggregateEvent) {
-      return refuse(broken(fmt::format("{} is not where it should be: verify the journal", where())));
-    }
-    const auto event = journal::decode_event(record.body);
-    const auto values = event ? read_values(*event) : std::unexpected(event.error().message);
-    auto next = values ? aggregate_->evolve(state_, *values) : std::unexpected(values.error());
+    auto next = fold_record(*aggregate_, id_, state_, version_, record);
     if (!next) {
-      return refuse(
-          broken(fmt::format("{} cannot be folded, so no command can be decided: {}; change evolve so "
-                             "that it takes the event",
-                             where(), next.error())));
+      return refuse(broken(std::move(next.error())));
     }
     state_ = std::move(*next);
     ++version_;

@@ -73,7 +73,12 @@ std::string_view to_string(Event event) noexcept {
                                                         "crashed-after",
                                                         "failed-written",
                                                         "failed-unwritten",
-                                                        "topic-created"};
+                                                        "topic-created",
+                                                        "looked",
+                                                        "looked-back",
+                                                        "looked-from-snapshot",
+                                                        "looked-past-snapshot",
+                                                        "looked-at-nothing"};
   return names[static_cast<std::size_t>(event)];
 }
 
@@ -100,7 +105,8 @@ CommandWorld::CommandWorld(const CommandWorldConfig& config, CommandCoverage& co
            .keyed = 300 + some(600),
            .precondition = some(400),
            .other_body = some(60),
-           .clock = some(15)};
+           .clock = some(15),
+           .look = 50 + some(200)};
   codes_ = {account("{n: ((.n // 0) + 1), sum: ((.sum // 0) + $data.by)}", ".n", ".sum"),
             account("[((.[0]) // 0) + 1, ((.[1]) // 0) + $data.by]", "(. // [])[0]", "(. // [])[1]")};
   journal::Vocabulary known{{journal::RecordClass::topic, journal::kEventRecord, 1, "event"}};
@@ -156,6 +162,8 @@ void CommandWorld::happen() {
     if (!wishes_[wish].ask.key.empty()) {
       ask(wish);
     }
+  } else if (chance(odds_.look)) {
+    looking_ ? look_on() : look();
   } else if (!under_way_.empty()) {
     go_on(random_.below(under_way_.size()));
   }
@@ -231,6 +239,7 @@ void CommandWorld::crash() {
     --wishes_[request->wish].under_way;
   }
   under_way_.clear();
+  looking_.reset();
   topics_.clear();
   journal_->begin_epoch();
   code_ = random_.below(codes_.size());

@@ -6,7 +6,8 @@
 // client that has a key gets its answer. Batches are those of the shell, in a journal in memory. Each event
 // says which state it was decided on, so that the log alone shows: of all that was decided on a version
 // exactly one is kept (P6), versions are dense (P7). A key within its time is executed once and has one
-// answer, byte by byte (P8); what was answered is kept; copies in topics are those of the aggregate.
+// answer, byte by byte (P8); what was answered is kept; copies in topics are those of the aggregate. Whoever
+// looks at an aggregate sees the fold from scratch, now or as of an earlier version.
 // Ownership: owns all of it; the coverage outlives it. Threads: one.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "flotilla/base/random.hpp"
+#include "flotilla/cqrs/core/aggregate_sight.hpp"
 #include "flotilla/cqrs/core/command_batch.hpp"
 #include "flotilla/cqrs/core/command_run.hpp"
 #include "flotilla/journal/memory_journal.hpp"
@@ -51,8 +53,13 @@ enum class Event : std::uint8_t {
   failed_written,
   failed_unwritten,
   topic_created,
+  looked,
+  looked_back,  // as of an earlier version
+  looked_from_snapshot,
+  looked_past_snapshot,  // which is newer than what was asked for
+  looked_at_nothing,
 };
-inline constexpr std::size_t kEvents = static_cast<std::size_t>(Event::topic_created) + 1;
+inline constexpr std::size_t kEvents = static_cast<std::size_t>(Event::looked_at_nothing) + 1;
 [[nodiscard]] std::string_view to_string(Event event) noexcept;
 
 struct CommandCoverage {
@@ -106,6 +113,16 @@ class CommandWorld {
     bool raced_creation = false;
     std::uint64_t commits = 0;
   };
+  // Somebody looks at an aggregate.
+  struct Looking {
+    std::string id;
+    std::optional<std::uint64_t> at;
+    std::uint64_t least = 0;  // its version when he began
+    AggregatePtr code;
+    AggregateSight machine;
+    SightEffect effect;
+    std::optional<CommandInput> told = {};
+  };
   // What was committed under a key; when its time is over there may be another.
   struct Known {
     std::string body;
@@ -131,6 +148,9 @@ class CommandWorld {
 
   // command_world_store.cpp
   [[nodiscard]] CommandInput carry_out(Request& request);
+  [[nodiscard]] input::Holder read(const effect::FindHolder& find);
+  [[nodiscard]] input::SnapshotFound read(const effect::ReadSnapshot& snapshot);
+  [[nodiscard]] input::Records read(const effect::ReadRecords& read);
   [[nodiscard]] CommandInput commit(Request& request, const effect::Commit& commit);
   [[nodiscard]] CommandInput append(const effect::Commit& commit, Request& request);
   void committed(Request& request, const effect::Commit& commit, journal::Position position);
@@ -142,11 +162,17 @@ class CommandWorld {
   [[nodiscard]] std::vector<journal::RecordPtr> all(journal::RecordClass record_class,
                                                     const std::string& category);
 
+  // command_world_sight.cpp
+  void look();
+  void look_on();
+  void seen(const Looking& looking, const std::expected<Sight, CommandRefusal>& outcome);
+  void check_sight(const Looking& looking, const Sight& sight);
+
   CommandWorldConfig config_;
   CommandCoverage& coverage_;
   Random random_;
   struct {
-    std::uint32_t wish, crash, fail, repeat, refuse_check, keyed, precondition, other_body, clock;
+    std::uint32_t wish, crash, fail, repeat, refuse_check, keyed, precondition, other_body, clock, look;
   } odds_{};
   std::vector<AggregatePtr> codes_;
   std::size_t code_ = 0;
@@ -154,6 +180,7 @@ class CommandWorld {
   TopicStreams topics_;  // as this life knows them
   std::vector<Wish> wishes_;
   std::vector<std::unique_ptr<Request>> under_way_;
+  std::optional<Looking> looking_;
   std::map<std::string, std::vector<Known>> keys_;  // in the order of commits
   std::map<std::string, std::uint64_t> versions_;   // of aggregates, as they were committed
   std::map<std::string, std::uint64_t> snapshots_;  // fold of the last one

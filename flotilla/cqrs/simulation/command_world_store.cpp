@@ -76,20 +76,32 @@ CommandInput CommandWorld::carry_out(Request& request) {
     return input::Failed{away()};
   }
   if (const auto* const find = std::get_if<effect::FindHolder>(&request.effect)) {
-    return input::Holder{*answer_of<Result<std::optional<journal::Holder>>>(
-        [&](auto done) { journal_->find(find->scope, find->key, done); })};
+    return read(*find);
   }
   if (const auto* const snapshot = std::get_if<effect::ReadSnapshot>(&request.effect)) {
-    const auto found = *answer_of<Result<std::optional<journal::Snapshot>>>(
-        [&](auto done) { journal_->snapshot(snapshot->stream, snapshot->fold, done); });
+    const input::SnapshotFound found = read(*snapshot);
     const auto kept = snapshots_.find(request.run->id());
     coverage_.events[static_cast<std::size_t>(Event::snapshot_of_other_code)] +=
-        !found && kept != snapshots_.end() ? 1 : 0;
-    coverage_.events[static_cast<std::size_t>(Event::snapshot_read)] += found ? 1 : 0;
-    return found ? input::SnapshotFound{.version = found->version, .state = found->state}
-                 : input::SnapshotFound{};
+        found.version == 0 && kept != snapshots_.end() ? 1 : 0;
+    coverage_.events[static_cast<std::size_t>(Event::snapshot_read)] += found.version > 0 ? 1 : 0;
+    return found;
   }
-  const auto& read = std::get<effect::ReadRecords>(request.effect);
+  return read(std::get<effect::ReadRecords>(request.effect));
+}
+
+input::Holder CommandWorld::read(const effect::FindHolder& find) {
+  return {*answer_of<Result<std::optional<journal::Holder>>>(
+      [&](auto done) { journal_->find(find.scope, find.key, done); })};
+}
+
+input::SnapshotFound CommandWorld::read(const effect::ReadSnapshot& snapshot) {
+  const auto found = *answer_of<Result<std::optional<journal::Snapshot>>>(
+      [&](auto done) { journal_->snapshot(snapshot.stream, snapshot.fold, done); });
+  return found ? input::SnapshotFound{.version = found->version, .state = found->state}
+               : input::SnapshotFound{};
+}
+
+input::Records CommandWorld::read(const effect::ReadRecords& read) {
   // Small pages, so that states are folded from several.
   const auto page = *answer_of<Result<journal::Page>>([&](auto done) {
     journal_->read(journal::StreamQuery{.record_class = journal::RecordClass::aggregate,
