@@ -27,16 +27,13 @@ FORMS = {
 }
 
 
-def config(form):
+def rules(form):
+    """What both forms of the file say alike, but for the state."""
     evolve, count, total = FORMS[form]
     decide = (f'({count} // 0) as $n | ({total} // 0) as $sum | if $command.by < 0 then {{error: {{code: "negative", '
               f'message: "at \\($n)"}}}} else [{{type: "added", data: {{account: $command.account, n: ($n + 1), '
               f'sum: ($sum + $command.by), by: $command.by, tag: $command.tag}}}}] end')
-    return f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
-api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
-workers: 2
-stores: {{ journal: "sqlite:data/commands.db" }}
-topics: {{ added: {{}} }}
+    return f"""topics: {{ added: {{}} }}
 aggregates:
   account:
     evolve: '{evolve}'
@@ -49,6 +46,14 @@ aggregates:
 views:
   totals: {{ from: [added], key: .account, fold: '{{n: ((.n // 0) + 1), sum: ((.sum // 0) + $data.by)}}' }}
 """
+
+
+def config(form):
+    return f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
+api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
+workers: 2
+stores: {{ journal: "sqlite:data/commands.db" }}
+{rules(form)}"""
 
 
 class Ledger:
