@@ -25,8 +25,13 @@ cqrs::EventRules event_rules(const std::vector<events::TopicPtr>& topics) {
   return [known = std::move(known)](const std::string& name, journal::Event& event,
                                     WallTime now) -> std::optional<cqrs::CommandRefusal> {
     const auto topic = known->find(name);
-    if (topic == known->end()) {
-      return std::nullopt;
+    if (topic == known->end()) {  // nobody could read it
+      return cqrs::CommandRefusal{
+          .reason = Reason::invalid,
+          .detail =
+              fmt::format("the command decides an event of type '{0}', and the file names no topic '{0}': "
+                          "declare it under `topics:` (a type that stands in `decide` as a text names it)",
+                          name)};
     }
     Random random(0);  // for an id, which it has
     auto complete = events::complete(*topic->second, std::move(event), {}, now, random);

@@ -47,7 +47,8 @@ class CommandHost {
   cqrs::ReplyRetention retention_;
 };
 
-// What the topics of the file ask of events that commands decide: schema and key.
+// What the topics of the file ask of events that commands decide: schema and key. An event of a topic that
+// the file does not name is refused.
 [[nodiscard]] cqrs::EventRules event_rules(const std::vector<events::TopicPtr>& topics);
 
 }  // namespace flotilla::app

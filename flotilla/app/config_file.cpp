@@ -135,6 +135,11 @@ void add_named_topics(ConfigFile& file) {
       add(topic);
     }
   }
+  for (const cqrs::AggregatePtr& aggregate : file.aggregates) {
+    for (const cqrs::CommandPtr& command : aggregate->commands) {
+      std::ranges::for_each(command->types, add);
+    }
+  }
   add_choreography_topics(file, add);
 }
 

@@ -7,33 +7,33 @@
 
 #include "flotilla/config/schema_node.hpp"
 #include "flotilla/config/spec.hpp"
+#include "flotilla/cqrs/check_config_reader.hpp"
 #include "flotilla/cqrs/core/expression_aggregate.hpp"
+#include "flotilla/expr/core/texts_made.hpp"
 #include "flotilla/journal/core/topic.hpp"
 
 namespace flotilla::cqrs {
 namespace {
 
-using config::Kind;
 using config::Node;
 using config::Problems;
 using config::Sources;
 using config::Spec;
 
-constexpr Duration kShortestTimeout = std::chrono::milliseconds(1);
-constexpr Duration kLongestTimeout = std::chrono::minutes(10);
-
-struct CheckDraft {
-  std::string call;
-  std::optional<expr::Program> body;
-  Duration timeout{0};
-  config::Place place;
-};
+constexpr std::string_view kUpcastForm = "a mapping of types to lists of expressions";
 
 struct CommandDraft {
   std::optional<json::Schema> schema;
   std::optional<expr::Program> id;
   std::optional<expr::Program> decide;
   std::vector<CheckDraft> checks;
+};
+
+// One form of a type more.
+struct UpcastDraft {
+  std::string type;
+  std::string text;
+  expr::Program program;
 };
 
 struct AggregateDraft {
@@ -43,6 +43,7 @@ struct AggregateDraft {
   std::uint32_t retry_on_conflict = 3;
   Duration keep_replies = std::chrono::hours(24);
   std::vector<Command> commands;
+  std::vector<UpcastDraft> upcasts;
 };
 
 using Compile = Result<expr::Program> (*)(const std::string&);
@@ -59,40 +60,6 @@ auto take_expression(std::optional<expr::Program> Draft::* member, const char* n
         }
         draft.*member = std::move(*compiled);
       };
-}
-
-const Spec<CheckDraft>& check_spec() {
-  static const Spec<CheckDraft> spec = [] {
-    Spec<CheckDraft> s("a check");
-    s.field("call", config::text(), &CheckDraft::call, "METHOD service/path; `{.field}` is of the command");
-    s.field_with<std::string>("body", config::text(),
-                              take_expression(&CheckDraft::body, "body", &compile_command_id),
-                              "an expression over the command", "the command");
-    s.field("timeout", config::duration(kShortestTimeout, kLongestTimeout), &CheckDraft::timeout,
-            "of the whole call", "the service's");
-    s.later("headers").later("retry");
-    s.required("call");
-    return s;
-  }();
-  return spec;
-}
-
-Kind<CheckDraft> check_kind() {
-  const std::string form = "METHOD service/path, or a mapping with call";
-  return {.form = form,
-          .schema = fmt::format(R"({{"anyOf":[{{"type":"string"}},{}]}})", check_spec().schema()),
-          .read = [form](const Node& node, Problems& problems) -> std::optional<CheckDraft> {
-            CheckDraft draft{.call = node.text, .body = {}, .place = node.place};
-            if (node.kind == Node::Kind::scalar) {
-              return draft;
-            }
-            if (node.kind != Node::Kind::map) {
-              config::wrong(node, form, problems);
-              return std::nullopt;
-            }
-            return check_spec().read(node, draft, problems) ? std::optional(std::move(draft)) : std::nullopt;
-          },
-          .reference = [](const std::string& prefix) { return check_spec().reference(prefix); }};
 }
 
 void take_schema(CommandDraft& draft, const Node& node, const Sources& sources, Problems& problems) {
@@ -132,28 +99,6 @@ Spec<CommandDraft> command_spec(const Sources& sources) {
   return s;
 }
 
-std::optional<Check> read_check(CheckDraft draft, Problems& problems) {
-  auto call = call::CallTemplate::parse(draft.call);
-  if (!call) {
-    problems.add(draft.place, "check: " + call.error().message);
-    return std::nullopt;
-  }
-  if (!call->parameters().empty()) {
-    problems.add(draft.place,
-                 fmt::format("check: '{{{}}}' is a parameter of a route, and there is none; the command is "
-                             "`.`, as in {{.id}}",
-                             call->parameters().front()));
-    return std::nullopt;
-  }
-  for (const std::string_view name : {"path", "query", "headers", "body"}) {
-    if (call->mentions(name)) {
-      problems.add(draft.place, fmt::format("check: there is no request, so no ${}", name));
-      return std::nullopt;
-    }
-  }
-  return Check{.call = std::move(*call), .body = std::move(draft.body), .timeout = draft.timeout};
-}
-
 void read_commands(AggregateDraft& draft, const Node& node, const Sources& sources, Problems& problems) {
   if (node.kind != Node::Kind::map || node.entries.empty()) {
     config::wrong(node, "a mapping of names to commands", problems);
@@ -184,12 +129,51 @@ void read_commands(AggregateDraft& draft, const Node& node, const Sources& sourc
     }
     Command command = expression_command(entry.key, *read.id, *read.decide);
     command.schema = std::move(read.schema);
+    for (const std::string& type : expr::texts_made(*read.decide, "type")) {
+      if (!journal::is_topic_name(type)) {
+        problems.add(entry.value.find("decide")->place,
+                     fmt::format("decide: the type '{}' of an event cannot be the name of a topic: it is "
+                                 "letters, digits, '.', '_' and '-', at most {}",
+                                 type.substr(0, journal::kMaxTopicName), journal::kMaxTopicName));
+      }
+      command.types.push_back(type);
+    }
     for (CheckDraft& each : read.checks) {
       if (auto check = read_check(std::move(each), problems)) {
         command.checks.push_back(std::move(*check));
       }
     }
     draft.commands.push_back(std::move(command));
+  }
+}
+
+void read_upcasts(AggregateDraft& draft, const Node& node, Problems& problems) {
+  if (node.kind != Node::Kind::map) {
+    config::wrong(node, kUpcastForm, problems);
+    return;
+  }
+  for (const Node::Entry& entry : node.entries) {
+    if (!journal::is_topic_name(entry.key)) {
+      problems.add(entry.place, fmt::format("upcast: '{}' cannot be the type of an event",
+                                            entry.key.substr(0, journal::kMaxTopicName)));
+    } else if (entry.value.kind != Node::Kind::list || entry.value.items.empty()) {
+      config::wrong(entry.value, "a list of expressions", problems);
+    } else if (entry.value.items.size() > kMaxUpcasts) {
+      problems.add(entry.value.place, fmt::format("upcast: {} forms of {}, the limit is {}",
+                                                  entry.value.items.size(), entry.key, kMaxUpcasts));
+    } else {
+      for (const Node& item : entry.value.items) {
+        const auto* const text = config::scalar(item, "an expression", problems);
+        auto program = text == nullptr || text->empty()
+                           ? Result<expr::Program>(fail(Errc::invalid, "an expression is missing"))
+                           : compile_upcast(*text);
+        if (program) {
+          draft.upcasts.push_back({.type = entry.key, .text = *text, .program = std::move(*program)});
+        } else if (text != nullptr) {
+          problems.add(item.place, fmt::format("upcast: {}", program.error().message));
+        }
+      }
+    }
   }
 }
 
@@ -210,6 +194,16 @@ Spec<AggregateDraft> aggregate_spec(const Sources& sources) {
         read_commands(draft, node, sources, problems);
       },
       "what can be asked of it, by names that no other aggregate has");
+  auto upcast = config::json_value();
+  upcast.form = kUpcastForm;
+  s.field_with<std::string>(
+      "upcast", upcast,
+      [](AggregateDraft& draft, const std::string&, const Node& node, Problems& problems) {
+        read_upcasts(draft, node, problems);
+      },
+      "each expression, over the data with $event, gives the next form of it: old events are folded in the "
+      "newest",
+      "none");
   s.field("snapshot_every", config::integer(0, 1'000'000), &AggregateDraft::snapshot_every,
           "events after which the state is kept, so that fewer are folded; 0: never", "200");
   s.field("retry_on_conflict", config::integer(0, kMaxConflictRetries), &AggregateDraft::retry_on_conflict,
@@ -228,6 +222,9 @@ const Sources& no_sources() {
 
 AggregatePtr make_aggregate(const std::string& name, AggregateDraft draft) {
   auto aggregate = std::make_shared<Aggregate>(expression_aggregate(name, draft.evolve_text, *draft.evolve));
+  for (const UpcastDraft& upcast : draft.upcasts) {
+    add_upcast(*aggregate, upcast.type, upcast.text, upcast.program);
+  }
   aggregate->snapshot_every = draft.snapshot_every;
   aggregate->retry_on_conflict = draft.retry_on_conflict;
   aggregate->keep_replies = draft.keep_replies;
@@ -279,8 +276,10 @@ std::string aggregate_schema() {
   return fmt::format(
       R"({{"type":"object","additionalProperties":false,"required":["evolve","commands"],"properties":{{)"
       R"("evolve":{{"type":"string"}},"commands":{{"type":"object","additionalProperties":{}}},)"
+      R"("upcast":{{"type":"object","additionalProperties":{{"type":"array","minItems":1,"maxItems":{},)"
+      R"("items":{{"type":"string"}}}}}},)"
       R"("snapshot_every":{},"retry_on_conflict":{},"keep_replies":{}}}}})",
-      command_spec(no_sources()).schema(), config::integer(0, 1'000'000).schema,
+      command_spec(no_sources()).schema(), kMaxUpcasts, config::integer(0, 1'000'000).schema,
       config::integer(0, kMaxConflictRetries).schema,
       config::duration(std::chrono::minutes(1), std::chrono::days(365)).schema);
 }

@@ -1,5 +1,7 @@
 #include "flotilla/cqrs/aggregate_config_reader.hpp"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -68,6 +70,41 @@ order:
   EXPECT_EQ(std::get<Refused>(*create.decide(*state, body)).code, "exists");
 }
 
+TEST(AggregateConfig, ReadsWhatAChecksCallHas) {
+  const Reading got = read(R"(
+a:
+  evolve: .
+  upcast: { t: [., '{x: .}'] }
+  commands:
+    c:
+      id: .x
+      check: [{ call: POST s/x, headers: { X-Tenant: "{.tenant}" } }, POST s/y]
+      decide: '[{type: "t"}, {type: .y}]'
+)");
+  ASSERT_THAT(got.problems, IsEmpty());
+  const Command& command = *got.all.front()->commands.front();
+  EXPECT_EQ(command.types, std::vector<std::string>{"t"});
+  ASSERT_EQ(command.checks.size(), 2U);
+  EXPECT_EQ(command.checks[0].headers.front().first, "X-Tenant");
+  EXPECT_TRUE(command.checks[1].headers.empty());
+  EXPECT_EQ(newest_form(got.all.front()->upcasts, "t"), 3U);
+}
+
+TEST(AggregateConfig, AnotherUpcastIsAnotherFold) {
+  const auto fold = [](const std::string& upcast) {
+    return read("a: { evolve: ., " + upcast + "commands: { c: { id: .x, decide: '[]' } } }").all.at(0)->fold;
+  };
+  const std::set<std::uint64_t> folds{fold(""),
+                                      fold("upcast: { t: [.x] }, "),
+                                      fold("upcast: { t: [.y] }, "),
+                                      fold("upcast: { u: [.x] }, "),
+                                      fold("upcast: { t: [.x, .x] }, "),
+                                      fold("upcast: { t: [.x, .y] }, "),
+                                      fold("upcast: { t: [.y, .x] }, ")};
+  EXPECT_EQ(folds.size(), 7U);
+  EXPECT_EQ(fold("upcast: { t: [.x], u: [.y] }, "), fold("upcast: { u: [.y], t: [.x] }, "));
+}
+
 TEST(AggregateConfig, SaysWhatIsWrongAndWhere) {
   const auto with = [](const std::string& command) {
     return "a: { evolve: ., commands: { c: " + command + " } }";
@@ -99,6 +136,28 @@ TEST(AggregateConfig, SaysWhatIsWrongAndWhere) {
       {with("{ id: .x, decide: '[]', check: [{ call: POST s, body: '.x |' }] }"), "body: column "},
       {with("{ id: .x, decide: '[]', check: [{ call: POST s, retry: 3 }] }"),
        "'retry' is not in this build yet"},
+      {with("{ id: .x, decide: '[]', check: [{ call: POST s, headers: [X-A] }] }"),
+       "must be a mapping of header names to templates"},
+      {with("{ id: .x, decide: '[]', check: [{ call: POST s, headers: { Idempotency-Key: x } }] }"),
+       "f:1:91: check: header 'Idempotency-Key': Flotilla sets it itself; take it out"},
+      {with("{ id: .x, decide: '[]', check: [{ call: POST s, headers: { 'a b': x } }] }"),
+       "header 'a b': that is not a header's name"},
+      {with("{ id: .x, decide: '[]', check: [{ call: POST s, headers: { X-A: x, x-a: y } }] }"),
+       "header 'x-a': it stands twice; keep one"},
+      {with("{ id: .x, decide: '[]', check: [{ call: POST s, headers: { X-A: '{id}' } }] }"),
+       "header 'X-A': '{id}' is a parameter of a route"},
+      {with("{ id: .x, decide: '[]', check: [{ call: POST s, headers: { X-A: '{$headers.y}' } }] }"),
+       "header 'X-A': there is no request, so no $headers"},
+      {with("{ id: .x, decide: '[{type: \"a b\"}]' }"),
+       "the type 'a b' of an event cannot be the name of a topic"},
+      {"a: { evolve: ., upcast: [], commands: { c: { id: .x, decide: '[]' } } }",
+       "must be a mapping of types to lists of expressions"},
+      {"a: { evolve: ., upcast: { t: [] }, commands: { c: { id: .x, decide: '[]' } } }",
+       "f:1:30: must be a list of expressions"},
+      {"a: { evolve: ., upcast: { t: ['.x |'] }, commands: { c: { id: .x, decide: '[]' } } }",
+       "f:1:31: upcast: column "},
+      {"a: { evolve: ., upcast: { 'a b': [.] }, commands: { c: { id: .x, decide: '[]' } } }",
+       "upcast: 'a b' cannot be the type of an event"},
       {with("{ id: .x, decide: '[]', check: [POST s, POST s, POST s, POST s, POST s, POST s, POST s, POST s, "
             "POST s] }"),
        "check: 9 calls, the limit is 8"},

@@ -19,11 +19,12 @@ constexpr std::size_t kMaxMessage = 512;
 class CheckRequest final : public call::Outgoing {
  public:
   CheckRequest(const Check& check, const CommandAsk& ask, std::string key, std::string target,
-               std::string content)
+               http::Fields fields, std::string content)
       : check_(check),
         ask_(ask),
         key_(std::move(key)),
         target_(std::move(target)),
+        fields_(std::move(fields)),
         content_(std::move(content)) {
     method = http::method_from(check.call.method());
     idempotency_key = true;
@@ -39,10 +40,13 @@ class CheckRequest final : public call::Outgoing {
     fmt::format_to(std::back_inserter(out), "{} {}{} HTTP/1.1\r\n", check_.call.method(), info.path_prefix,
                    target_);
     line("Host", info.authority);
-    line("Accept", "application/json");
+    line("Accept", fields_.contains("Accept") ? "" : "application/json");
     line("Idempotency-Key", key_);
     line("traceparent", ask_.traceparent);
-    line("Correlation-Id", ask_.correlation);
+    line("Correlation-Id", fields_.contains("Correlation-Id") ? "" : ask_.correlation);
+    for (const http::Field& field : fields_) {
+      line(field.name, field.value);
+    }
     if (!content_.empty()) {
       line("Content-Type", "application/json");
       fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", content_.size());
@@ -58,6 +62,7 @@ class CheckRequest final : public call::Outgoing {
   const CommandAsk& ask_;
   const std::string key_;
   const std::string target_;
+  const http::Fields fields_;
   const std::string content_;
 };
 
@@ -135,12 +140,23 @@ net::Task<std::optional<CommandRefusal>> CallCheck::check(const Check& check, co
     co_return failed(check, Reason::no_instance, "the file does not name the service any more", Effect::none);
   }
   const json::Value none = json::Value::object();
-  auto target =
-      check.call.render({.input = ask.command, .path = none, .query = none, .headers = none, .body = none});
+  const call::RequestScope scope{
+      .input = ask.command, .path = none, .query = none, .headers = none, .body = none};
+  auto target = check.call.render(scope);
   if (!target) {
     co_return CommandRefusal{
         .reason = Reason::invalid,
         .detail = fmt::format("the check {}: {}", check.call.text(), target.error().message)};
+  }
+  http::Fields fields;
+  for (const auto& [name, text] : check.headers) {
+    auto value = text.render(scope);
+    if (!value) {
+      co_return CommandRefusal{.reason = Reason::invalid,
+                               .detail = fmt::format("the header {} of the check {}: {}", name,
+                                                     check.call.text(), value.error().message)};
+    }
+    fields.add(name, std::move(*value));
   }
   json::Value body = ask.command;
   if (check.body) {
@@ -153,7 +169,7 @@ net::Task<std::optional<CommandRefusal>> CallCheck::check(const Check& check, co
     body = std::move(*made);
   }
   const bool bare = !check.body && (check.call.method() == "GET" || check.call.method() == "HEAD");
-  CheckRequest request(check, ask, std::move(key), std::move(*target),
+  CheckRequest request(check, ask, std::move(key), std::move(*target), std::move(fields),
                        bare ? std::string() : json::write(body));
   const Instant deadline =
       check.timeout == Duration::zero() ? kNever : saturating_add(loop_.now(), check.timeout);

@@ -62,6 +62,16 @@ class CodeAggregate {
     };
     return *this;
   }
+  // One form of that type more: the data of an event in the form before it, in this one. As with evolve,
+  // whoever adds one gives the aggregate another version.
+  CodeAggregate& upcast(const std::string& type,
+                        std::function<json::Value(const json::Value& data)> function) {
+    made_.upcasts[type].push_back([function = std::move(function)](
+                                      const EventValues& event) -> std::expected<json::Value, std::string> {
+      return function(event.data);
+    });
+    return *this;
+  }
   CodeAggregate& command(std::string name, std::function<json::Value(const json::Value& command)> id,
                          std::function<Verdict(const T& state, const json::Value& command)> decide) {
     Command command;

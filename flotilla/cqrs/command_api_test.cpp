@@ -61,6 +61,39 @@ TEST(CommandApi, EventsSayWhereTheyComeFrom) {
   });
 }
 
+TEST(CommandApi, FoldsOldEventsInTheirNewestForm) {
+  CommandRig rig;
+  const std::string file = R"yaml(account:
+  evolve: '{cents: ((.cents // 0) + $data.cents)}'
+  snapshot_every: 2
+  upcast: { added: ['{cents: (.by * 100)}', '. + {seen: $event.subject}'] }
+  commands:
+    add: { id: .id, decide: '[{type: "added", data: {cents: $command.cents, seen: "x"}}]' }
+    look: { id: .id, decide: '{error: {code: "seen", message: "\(.cents)"}}' })yaml";
+  rig.run(kAccounts, [&]() -> net::Task<> {
+    for (int i = 0; i < 4; ++i) {  // a snapshot of the old fold
+      (void)co_await rig.post("add", R"({"id":"a","by":2})");
+    }
+    rig.start(file);
+    EXPECT_THAT((co_await rig.post("look", R"({"id":"a"})")).body, HasSubstr(R"("detail":"800")"));
+    EXPECT_EQ((co_await rig.post("add", R"({"id":"a","cents":5})")).status, 200);
+    EXPECT_EQ((co_await rig.post("add", R"({"id":"a","cents":6})")).status, 200);
+    EXPECT_THAT((co_await rig.post("look", R"({"id":"a"})")).body, HasSubstr(R"("detail":"811")"));
+    // What was kept is as it was; what is new says its form.
+    const auto topic = co_await rig.records(RecordClass::topic, "added");
+    EXPECT_EQ(topic.size(), 6U);
+    EXPECT_EQ(journal::decode_event(topic.at(0)->record.body)->data, R"({"by":2})");
+    EXPECT_EQ(journal::decode_event(topic.at(0)->record.body)->attribute("dataversion"), "");
+    EXPECT_EQ(journal::decode_event(topic.at(5)->record.body)->attribute("dataversion"), "3");
+    // An older file does not know the form, and says so instead of folding what it does not understand.
+    rig.start(kAccounts);
+    const auto older = co_await rig.post("add", R"({"id":"a","by":1})");
+    EXPECT_EQ(older.status, 503);
+    EXPECT_THAT(older.body, HasSubstr("event 5 of account 'a' cannot be folded"));
+    EXPECT_THAT(older.body, HasSubstr("a newer file wrote it"));
+  });
+}
+
 TEST(CommandApi, RefusesWithTheCodeOfTheDecision) {
   CommandRig rig;
   rig.run(kAccounts, [&]() -> net::Task<> {

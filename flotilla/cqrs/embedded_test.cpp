@@ -89,6 +89,40 @@ TEST_F(EmbeddedAggregates, DecideDurably) {
   EXPECT_EQ(accounts->execute("add", adding(0)).error().reason, Reason::draining);
 }
 
+TEST_F(EmbeddedAggregates, FoldOldEventsInTheirNewestForm) {
+  {
+    auto accounts = open({with_snapshots().build()});
+    ASSERT_TRUE(accounts.has_value());
+    for (int i = 0; i < 7; ++i) {
+      ASSERT_TRUE(accounts->execute("add", adding(1)).has_value());
+    }
+  }
+  // The second form counts in cents.
+  const auto cents =
+      CodeAggregate<Account>("account", 2)
+          .evolve([](Account state, const AggregateEvent& event) {
+            state.sum += event.data["cents"].as_int().value_or(-1);
+            return state;
+          })
+          .upcast("added",
+                  [](const Value& data) {
+                    return Value::object({{"cents", data["by"].as_int().value_or(0) * 100}});
+                  })
+          .command(
+              "add", [](const Value& command) { return command["id"]; },
+              [](const Account& state, const Value& command) -> Verdict {
+                return std::vector<NewEvent>{
+                    {"added", Value::object({{"cents", command["by"]}, {"before", state.sum}})}};
+              })
+          .build();
+  auto accounts = open({cents});
+  ASSERT_TRUE(accounts.has_value());
+  EXPECT_EQ(accounts->execute("add", adding(5))->events.at(0).data, R"({"cents":5,"before":700})");
+  const auto last = accounts->execute("add", adding(1));
+  EXPECT_EQ(last->events.at(0).data, R"({"cents":1,"before":705})");
+  EXPECT_EQ(last->events.at(0).attribute("dataversion"), "2");
+}
+
 TEST_F(EmbeddedAggregates, TakeCommandsFromManyThreads) {
   auto accounts = open({with_snapshots().build()});
   ASSERT_TRUE(accounts.has_value());

@@ -26,6 +26,19 @@ topics:
   order.created: {{ key: .user_id, schema: {{ type: object, required: [user_id] }} }}
   order.paid: {{}}
 aggregates:
+  parcel:
+    evolve: '. + $data'
+    commands:
+      send-parcel:
+        id: .parcel_id
+        check:
+          - call: POST inventory-service/check
+            body: '{{order_id: .parcel_id}}'
+            headers: {{ X-Tenant: "{{.tenant}}", Accept: text/plain }}
+        decide: '[{{type: "parcel.sent", data: $command}}]'
+      tell-parcel:
+        id: .parcel_id
+        decide: '[{{type: ("parcel." + $command.what), data: {{}}}}]'
   order:
     evolve: 'if $event.type == "order.created" then $data + {{status: "pending", paid: 0}} elif $event.type == "order.paid" then . + {{paid: (.paid + $data.amount)}} else . end'
     snapshot_every: 10
@@ -139,6 +152,50 @@ def checks_stand_before_the_decision(flotilla, service):
 
 
 @case
+def a_checks_call_has_its_own_headers(_, service):
+    service.forget()
+    parcel = {"parcel_id": "headed-1", "tenant": "blue"}
+    check_equal(execute("send-parcel", parcel, [key("p-1")]).status, 200, "status")
+    check_equal([json.loads(request.body) for request in service.requests], [{"order_id": "headed-1"}], "what was sent")
+    check_equal({request.get("X-Tenant") for request in service.requests}, {"blue"}, "X-Tenant")
+    check_equal([request.all("Accept") for request in service.requests], [["text/plain"]], "Accept")
+    service.forget()
+    problem = check_problem(execute("send-parcel", {"parcel_id": "headed-2"}), 422, "invalid")
+    check("X-Tenant" in problem["detail"], f"a header of nothing is not sent: {problem}")
+    check_equal(service.requests, [], "requests")
+
+
+@case
+def what_is_decided_can_be_read(_, __):
+    answer = execute("send-parcel", {"parcel_id": "read", "tenant": "red"})  # of a topic that only `decide` names
+    check_equal(answer.status, 200, f"status: {answer.body}")
+    events = ask(API, "GET", "/v1/topics/parcel.sent").json()["events"]
+    check_equal([event["subject"] for event in events if event["subject"] == "read"], ["read"], "the event")
+    check_equal(execute("tell-parcel", {"parcel_id": "read", "what": "sent"}).status, 200, "a computed type, of a topic of the file")
+    problem = check_problem(execute("tell-parcel", {"parcel_id": "read", "what": "lost"}), 422, "invalid")
+    check("'parcel.lost'" in problem["detail"], f"a topic that nobody could read: {problem}")
+
+
+@case
+def old_events_are_folded_in_their_newest_form(flotilla, _):
+    execute("create-order", order("formed", total=3))
+    execute("pay-order", {"order_id": "formed", "amount": 1})
+    newer = CONFIG.replace("    snapshot_every: 10\n", """    snapshot_every: 10
+    upcast:
+      order.created: ['. + {currency: "EUR"}', 'del(.currency) + {total: {(.currency): .total}}']
+""").replace("> .total then", "> .total.EUR then")
+    flotilla.file.write_text(newer)
+    check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "the reload")
+    seen = shown(flotilla, "/order/formed")
+    check_equal((seen["state"]["total"], seen["state"]["paid"]), ({"EUR": 3}, 1), "the state, of old events")
+    check_equal(seen["items"][0]["data"], order("formed", total=3), "what is kept")
+    problem = check_problem(execute("pay-order", {"order_id": "formed", "amount": 3}), 422, "refused")
+    check_equal(problem["code"], "too-much", "it is decided on the newest form")
+    flotilla.file.write_text(CONFIG)
+    check(flotilla.admin("POST", "/api/v1/config/reload").status < 300, "the reload")
+
+
+@case
 def a_key_has_one_answer(flotilla, service):
     service.forget()
     first = execute("create-order", order("keyed"), [key("k-1")])
@@ -239,7 +296,7 @@ def an_aggregate_is_seen_with_its_state_and_its_events(flotilla, _):
     for _ in range(12):  # over a snapshot
         execute("pay-order", {"order_id": "seen/1", "amount": 2})
     check_equal([(item["name"], item["commands"]) for item in shown(flotilla, "")["items"]],
-                [("order", ["create-order", "pay-order"])], "the aggregates of the file")
+                [("parcel", ["send-parcel", "tell-parcel"]), ("order", ["create-order", "pay-order"])], "the aggregates of the file")
     ids = [item["id"] for item in shown(flotilla, "/order?limit=1000")["items"]]
     check("seen/1" in ids and len(ids) == len(set(ids)), f"each order once: {ids}")
     first, rest = shown(flotilla, "/order?limit=1"), []

@@ -14,16 +14,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "flotilla/base/error.hpp"
 #include "flotilla/base/time.hpp"
 #include "flotilla/call/core/call_template.hpp"
+#include "flotilla/call/core/text_template.hpp"
 #include "flotilla/cqrs/core/row_fold.hpp"
+#include "flotilla/cqrs/core/upcast.hpp"
 #include "flotilla/expr/core/program.hpp"
 #include "flotilla/json/schema/schema.hpp"
 #include "flotilla/json/value.hpp"
+#include "flotilla/resilience/core/retry.hpp"
 
 namespace flotilla::cqrs {
 
@@ -52,7 +56,9 @@ using Verdict = std::variant<std::vector<NewEvent>, Refused>;
 struct Check {
   call::CallTemplate call;            // its expressions see the command
   std::optional<expr::Program> body;  // over the command; nothing: the command
-  Duration timeout{0};                // 0: the service's
+  std::vector<std::pair<std::string, call::TextTemplate>> headers = {};  // over the command
+  std::optional<resilience::RetryPolicy> retry = {};                     // nothing: the service's
+  Duration timeout{0};                                                   // 0: the service's
 };
 
 struct Command {
@@ -61,6 +67,8 @@ struct Command {
   // Which aggregate the command is for; errors in words.
   std::function<std::expected<std::string, std::string>(const json::Value& command)> id;
   std::vector<Check> checks;
+  // Types of events that it is known to decide; there may be others.
+  std::vector<std::string> types = {};
   // Errors, in words, are defects of the function.
   std::function<std::expected<Verdict, std::string>(const State& state, const json::Value& command)> decide;
 };
@@ -70,6 +78,8 @@ struct Aggregate {
   std::string name;
   std::uint64_t fold = 0;
   State initial;  // before the first event
+  // Old events are brought to the newest form before they are folded. `fold` names this code, too.
+  Upcasts upcasts;
   // Errors in words.
   std::function<std::expected<State, std::string>(const State& state, const EventValues& event)> evolve;
   // A state as text, and back; nothing: this state has none, and there is no snapshot.

@@ -1,5 +1,7 @@
 #include "flotilla/cqrs/core/aggregate_fold.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "flotilla/cqrs/core/command_record.hpp"
@@ -15,14 +17,25 @@ std::expected<State, std::string> fold_record(const Aggregate& aggregate, std::s
     return std::unexpected(fmt::format("{} is not where it should be: verify the journal", where()));
   }
   const auto event = journal::decode_event(record.body);
-  const auto values = event ? read_values(*event) : std::unexpected(event.error().message);
-  auto next = values ? aggregate.evolve(state, *values) : std::unexpected(values.error());
+  auto next = event ? fold_event(aggregate, state, *event) : std::unexpected(event.error().message);
   if (!next) {
     return std::unexpected(fmt::format(
         "{} cannot be folded, so no command can be decided: {}; change evolve so that it takes the event",
         where(), next.error()));
   }
   return next;
+}
+
+std::expected<State, std::string> fold_event(const Aggregate& aggregate, const State& state,
+                                             const journal::Event& event) {
+  auto values = read_values(event);
+  if (!values) {
+    return std::unexpected(std::move(values.error()));
+  }
+  if (auto brought = bring_up(aggregate.upcasts, *values); !brought) {
+    return std::unexpected(std::move(brought.error()));
+  }
+  return aggregate.evolve(state, *values);
 }
 
 }  // namespace flotilla::cqrs

@@ -1,8 +1,8 @@
 // What commands keep in the journal beside events: the reply under a key; and where things are found.
 //
 // An aggregate is a stream of class `aggregate` whose records are events (journal::kEventRecord); its id is
-// claimed under aggregate_scope(), and a row lists it. A kept reply is a stream of its own with one record; the command's key is
-// claimed for it. Ownership: values. Threads: pure functions. Limits: those of a record.
+// claimed under aggregate_scope(), and a row lists it. A kept reply is a stream of its own with one record;
+// the command's key is claimed for it. Ownership: values. Threads: pure functions. Limits: those of a record.
 #pragma once
 
 #include <cstdint>

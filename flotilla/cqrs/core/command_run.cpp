@@ -288,6 +288,9 @@ std::expected<journal::Event, CommandRefusal> CommandRun::event_of(NewEvent&& de
                                       {"correlationid", correlation},
                                       {"causationid", causation}},
                        .data = json::write(decided.data)};
+  if (const std::uint64_t form = newest_form(aggregate_->upcasts, decided.type); form > 1) {
+    event.attributes.emplace_back(kDataVersion, std::to_string(form));
+  }
   if (!ask_.traceparent.empty()) {
     event.attributes.emplace_back("traceparent", ask_.traceparent);
   }
@@ -323,8 +326,7 @@ CommandEffect CommandRun::accept(std::vector<NewEvent> decided, WallTime now) {
       return refuse(std::move(event.error()));
     }
     // What cannot be folded must not be kept: no later command could be decided.
-    const auto values = read_values(*event);
-    auto next = values ? aggregate_->evolve(after, *values) : std::unexpected(values.error());
+    auto next = fold_event(*aggregate_, after, *event);
     if (!next) {
       return refuse(invalid(fmt::format("command {} cannot be decided: its event {} cannot be folded: {}",
                                         command_->name, event->attribute("type"), next.error())));

@@ -29,8 +29,8 @@ State make_state(json::Value value) { return std::make_shared<const json::Value>
 const json::Value& value_of(const State& state) { return *static_cast<const json::Value*>(state.get()); }
 
 // The words before the text name the language: another one would fold the same text otherwise.
-std::uint64_t fold_of(const std::string& evolve) {
-  const Sha256 hash = sha256("evolve 1\n" + evolve);
+std::uint64_t fold_of(const std::string& words) {
+  const Sha256 hash = sha256(words);
   std::uint64_t fold = 0;
   for (std::size_t i = 0; i < sizeof fold; ++i) {
     fold = fold << 8 | hash[i];
@@ -62,6 +62,11 @@ Result<expr::Program> compile_evolve(const std::string& text) {
   return compile(text, kVariables);
 }
 
+Result<expr::Program> compile_upcast(const std::string& text) {
+  static constexpr std::array<std::string_view, 1> kVariables{"event"};
+  return compile(text, kVariables);
+}
+
 Result<expr::Program> compile_decide(const std::string& text) {
   static constexpr std::array<std::string_view, 1> kVariables{"command"};
   return compile(text, kVariables);
@@ -72,7 +77,7 @@ Result<expr::Program> compile_command_id(const std::string& text) { return compi
 Aggregate expression_aggregate(std::string name, const std::string& evolve, const expr::Program& program) {
   Aggregate aggregate;
   aggregate.name = std::move(name);
-  aggregate.fold = fold_of(evolve);
+  aggregate.fold = fold_of("evolve 1\n" + evolve);
   aggregate.initial = make_state({});
   aggregate.evolve = [program](const State& state,
                                const EventValues& event) -> std::expected<State, std::string> {
@@ -91,6 +96,25 @@ Aggregate expression_aggregate(std::string name, const std::string& evolve, cons
     return value ? make_state(std::move(*value)) : nullptr;
   };
   return aggregate;
+}
+
+Upcast expression_upcast(const expr::Program& program) {
+  return [program](const EventValues& event) -> std::expected<json::Value, std::string> {
+    const std::array<json::Value, 1> variables{event.event};
+    auto next = expr::evaluate_first(program, event.data, variables);
+    if (!next) {
+      return std::unexpected(next.error().message());
+    }
+    return std::move(*next);
+  };
+}
+
+// The order of types does not matter, that of forms does: the fold has both.
+void add_upcast(Aggregate& aggregate, const std::string& type, const std::string& text,
+                const expr::Program& program) {
+  std::vector<Upcast>& forms = aggregate.upcasts[type];
+  aggregate.fold ^= fold_of(fmt::format("upcast 1\n{}\n{}\n{}", type, forms.size(), text));
+  forms.push_back(expression_upcast(program));
 }
 
 Command expression_command(std::string name, const expr::Program& id, const expr::Program& decide) {

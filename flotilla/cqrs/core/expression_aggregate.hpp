@@ -14,14 +14,20 @@ namespace flotilla::cqrs {
 // Of all its expressions together.
 inline constexpr std::size_t kMaxAggregateText = std::size_t{64} << 10;
 
-// Of an aggregate alone. Variables of evolve are {event, data}, of decide {command}; id has none.
+// Of an aggregate alone. Variables of evolve are {event, data}, of upcast {event}, of decide {command}; id
+// has none.
 [[nodiscard]] Result<expr::Program> compile_evolve(const std::string& text);
+[[nodiscard]] Result<expr::Program> compile_upcast(const std::string& text);
 [[nodiscard]] Result<expr::Program> compile_decide(const std::string& text);
 [[nodiscard]] Result<expr::Program> compile_command_id(const std::string& text);
 
-// An aggregate without commands yet; its fold is the hash of the text.
+// An aggregate without commands and upcasts yet; its fold is the hash of the text.
 [[nodiscard]] Aggregate expression_aggregate(std::string name, const std::string& evolve,
                                              const expr::Program& program);
+// One form of a type more.
+[[nodiscard]] Upcast expression_upcast(const expr::Program& program);
+void add_upcast(Aggregate& aggregate, const std::string& type, const std::string& text,
+                const expr::Program& program);
 // A command without schema and checks yet.
 [[nodiscard]] Command expression_command(std::string name, const expr::Program& id,
                                          const expr::Program& decide);
