@@ -6,9 +6,8 @@
 //   POST /{id}/edit       {data, who, why}   what the event says when it is sent again
 //   POST /{id}/replay     {who, why}         sent again, in the order of its key
 //   POST /{id}/drop       {who, why}
-//   POST /replay, /drop   {who, why, key?, reason?, code?, after?, limit?}   of the open ones that fit,
-//   oldest
-//                         first: {done, passed, next}; again with `after: next` until that is null
+//   POST /replay, /drop   {who, why, key?, reason?, code?, after?, limit?}   of the open ones that fit, the
+//                         oldest first: {done, passed, next}; again with `after: next` until that is null
 //
 // A verb is durable, with who and why, before its answer: the letter as it is then. Every verb is logged with
 // the address it came from. The admin port's guard stands before it. Ownership: borrows all it is given.

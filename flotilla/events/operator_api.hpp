@@ -1,10 +1,10 @@
 // The operators' API of topics, on the admin port.
 //
-//   GET /api/v1/topics            {items: [{name, events, position, retain, key, schema}], next: null}
-//   GET /api/v1/topics/{topic}    one of them, with `deletions`: [{at, who, why, events, state}], newest
-//   first DELETE /api/v1/topics/{topic} {who, why}: deletes what was published so far; 200 {name, events,
-//   declared}
-//                                 once all is gone, 202 while some of it is left
+//   GET    /api/v1/topics            {items: [{name, events, position, retain, key, schema}], next: null}
+//   GET    /api/v1/topics/{topic}    one of them, with `deletions`: [{at, who, why, events, state}], the
+//                                    newest first
+//   DELETE /api/v1/topics/{topic}    {who, why}: deletes what was published so far; {name, events, declared},
+//                                    200 once all is gone, 202 while some of it is left
 //
 // `events` is how many were ever published, `position` a token behind all there are now. The admin port's
 // guard stands before it. Ownership: borrows all it is given. Threads: one loop's. Limits: kMaxTopics of the

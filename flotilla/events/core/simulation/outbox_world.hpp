@@ -7,11 +7,13 @@
 // done or not; requests and answers lost or late, also of relays that have died; a platform that is away,
 // throttles, does not know a topic yet, refuses events for some time. What must hold:
 //   X1 only what is committed is published                                        (E8)
-//   X2 what is committed is published in the end, and each event is there once    (E8; the platform
-//   deduplicates) X3 a row is deleted only when its event is published X4 of a key, what had been committed
-//   when a row was written comes before it X5 of a key, a row with the lower position and the lower
-//   transaction comes first X6 a topic has one request of the relay under way, within its bounds, and none
-//   before its time X7 a refused row holds at most its key; no more is held than the bound
+//   X2 what is committed is published in the end, and each event is there once    (E8; the platform has
+//      each id once)
+//   X3 a row is deleted only when its event is published
+//   X4 of a key, what had been committed when a row was written comes before it
+//   X5 of a key, a row with the lower position and the lower transaction comes first
+//   X6 a topic has one request of the relay under way, within its bounds, and none before its time
+//   X7 a refused row holds at most its key; no more is held than the bound
 // Ownership: owns all of it; the coverage outlives it. Threads: one.
 #pragma once
 
