@@ -7,6 +7,7 @@
 #include "flotilla/cqrs/redis_protocol.hpp"
 #include "flotilla/http/core/api_answer.hpp"
 #include "flotilla/json/writer.hpp"
+#include "flotilla/net/tls_client.hpp"
 #include "flotilla/saga/forward.hpp"
 #include "flotilla/saga/saga_store.hpp"
 
@@ -15,6 +16,27 @@ namespace {
 
 http::Response problem(Reason reason, std::string_view detail) {
   return http::problem_response({.reason = reason, .detail = detail});
+}
+
+// What would be known too late otherwise: that a library or a file is missing.
+Result<> check_stores(const StoresConfig& stores) {
+  if (stores.views) {
+    if (auto hiredis = cqrs::RedisProtocol::load(); !hiredis) {
+      return std::unexpected(hiredis.error());
+    }
+  }
+  const auto check = [](const net::TlsFiles& files, std::string_view key) -> Result<> {
+    if (auto usable = net::TlsClient::create(files, "localhost"); !usable) {
+      return fail(usable.error().code, fmt::format("stores.{}: {}", key, usable.error().message));
+    }
+    return {};
+  };
+  if (stores.views && stores.views->tls) {
+    if (auto checked = check(stores.views->files, "views"); !checked) {
+      return checked;
+    }
+  }
+  return stores.kafka && stores.kafka->access.tls ? check(stores.kafka->access.files, "events") : Result<>();
 }
 
 }  // namespace
@@ -28,15 +50,11 @@ Result<> Platform::open_journal(const ConfigFile& file, std::uint64_t seed) {
   sagas_ = std::move(*sagas);
   events_ = std::make_unique<EventHost>(sagas_->journal(), file.topics, seed);
   queues_ = std::make_unique<QueueHost>(sagas_->journal(), seed, api_base(file));
-  std::optional<cqrs::RedisAddress> redis;
-  if (const std::string& url = file.stores.views; !url.empty()) {
-    if (auto hiredis = cqrs::RedisProtocol::load(); !hiredis) {
-      return std::unexpected(hiredis.error());
-    }
-    redis = *cqrs::parse_redis_address(url);
+  if (auto checked = check_stores(file.stores); !checked) {
+    return checked;
   }
   events_->set_readers(views_of_topics(file), file.personal);
-  views_ = std::make_unique<ViewHost>(sagas_->journal(), std::move(redis));
+  views_ = std::make_unique<ViewHost>(sagas_->journal(), file.stores.views);
   commands_ = std::make_unique<CommandHost>(sagas_->journal(), seed, file);
   events_->erasure().set_rebuild(rebuild_views(views_->runner()));
   choreographies_ = std::make_unique<ChoreographyHost>(sagas_->journal(), sagas_->sagas(),

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "flotilla/cqrs/core/redis_address.hpp"
+#include "flotilla/app/store_address.hpp"
 
 namespace flotilla::app {
 namespace {
@@ -16,25 +16,6 @@ constexpr std::string_view kSqlite = "sqlite:";
 
 std::string beside(const std::string& file, std::string_view path) {
   return (std::filesystem::path(file).parent_path() / path).lexically_normal().string();
-}
-
-void read_events(StoresConfig& stores, const std::string& store, const Node& node, Problems& problems) {
-  if (store == "embedded") {
-    return;
-  }
-  if (!store.starts_with(events::kKafkaScheme)) {
-    // What stands behind the scheme may be a password.
-    problems.add(node.place,
-                 fmt::format("there is no store '{}' for topics; use embedded or kafka://HOST:PORT",
-                             std::string_view(store).substr(0, store.find(':'))));
-    return;
-  }
-  auto kafka = events::parse_kafka(store);
-  if (!kafka) {
-    problems.add(node.place, std::move(kafka.error().message));
-    return;
-  }
-  stores.kafka = std::move(*kafka);
 }
 
 }  // namespace
@@ -66,31 +47,11 @@ config::Spec<StoresConfig> stores_spec(const std::string& file) {
         stores.archive = folder.empty() ? folder : beside(file, folder);
       },
       "a folder for ended sagas, compressed, before they are deleted; none: they are just deleted", "none");
-  spec.field_with<std::string>(
-      "views", config::text(),
-      [](StoresConfig& stores, const std::string& store, const Node& node, Problems& problems) {
-        if (store == "embedded") {
-          return;
-        }
-        const auto address = cqrs::parse_redis_address(store);
-        if (!address) {
-          problems.add(node.place,
-                       cqrs::is_redis(store)
-                           ? address.error().message
-                           : fmt::format("there is no store '{}' for views; use embedded, or "
-                                         "redis://HOST:PORT/DATABASE for copies of those with `cache`",
-                                         std::string_view(store).substr(0, store.find(':'))));
-          return;
-        }
-        stores.views = store;
-      },
-      "where copies of views with `cache` go: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]; the views "
-      "themselves are kept in the journal",
-      "embedded");
-  spec.field_with<std::string>(
-      "events", config::text(), read_events,
-      "embedded: topics are in the journal alone; kafka://HOST:PORT: they are bridged to Kafka, too",
-      "embedded");
+  spec.field("views", redis_store(file), &StoresConfig::views,
+             "where copies of views with `cache` go; the views themselves are kept in the journal",
+             "embedded");
+  spec.field("events", kafka_store(file), &StoresConfig::kafka,
+             "embedded: topics are in the journal alone; a Kafka: they are bridged to it, too", "embedded");
   return spec;
 }
 

@@ -8,14 +8,15 @@
 #include <string_view>
 
 #include "flotilla/config/spec.hpp"
+#include "flotilla/cqrs/core/redis_address.hpp"
 #include "flotilla/events/kafka_config.hpp"
 
 namespace flotilla::app {
 
 struct StoresConfig {
   std::string journal;  // path of the SQLite file, or a PostgreSQL address; empty: not named
-  std::string views;    // the address of a Redis for copies of views, may hold a password; empty: none
   std::string archive;  // the folder for what the journal forgets; empty: none
+  std::optional<cqrs::RedisAddress> views;   // where copies of views go
   std::optional<events::KafkaConfig> kafka;  // what topics are bridged to
   bool named = false;                        // the file has `stores`
 };

@@ -8,19 +8,10 @@ namespace flotilla::app {
 
 using config::Node;
 
-void check_views(const ConfigFile& file, const Node& root, config::Problems& problems) {
-  for (const cqrs::ViewDefinitionPtr& view : file.views) {
-    if (view->cache > Duration::zero() && is_postgres(file.stores.journal)) {
-      problems.add(root.find("views")->find(view->name)->find("cache")->place,
-                   "copies in Redis of views over a journal in PostgreSQL are not in this build yet");
-    }
-  }
-}
-
 void warn_of_views(ConfigFile& file, const Node& root) {
   const Node* const views = root.find("views");
   const auto is_copied = [](const cqrs::ViewDefinitionPtr& view) { return view->cache > Duration::zero(); };
-  if (!file.stores.views.empty() && std::ranges::none_of(file.views, is_copied)) {
+  if (file.stores.views && std::ranges::none_of(file.views, is_copied)) {
     const config::Place place = root.find("stores")->find("views")->place;
     file.warnings.push_back(fmt::format("{}:{}:{}: no view has `cache`, so no copies go to this Redis",
                                         file.path, place.line, place.column));

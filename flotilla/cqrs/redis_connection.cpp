@@ -27,27 +27,76 @@ net::Task<Result<std::unique_ptr<RedisConnection>>> RedisConnection::open(net::L
       last.message = fmt::format("{}: {}", place.to_string(), net::to_string(channel.error()));
       continue;
     }
-    std::unique_ptr<RedisConnection> made(new RedisConnection(std::move(*channel), std::move(*protocol)));
-    std::vector<std::vector<std::string>> greetings;
-    if (!address.password.empty()) {
-      greetings.push_back(address.user.empty()
-                              ? std::vector<std::string>{"AUTH", address.password}
-                              : std::vector<std::string>{"AUTH", address.user, address.password});
+    std::optional<net::TlsClient> tls;
+    if (address.tls) {
+      auto client = net::TlsClient::create(address.files, address.host);
+      if (!client) {
+        co_return std::unexpected(std::move(client.error()));
+      }
+      tls = std::move(*client);
     }
-    greetings.push_back({"SELECT", std::to_string(address.database)});
-    for (const std::vector<std::string>& greeting : greetings) {
-      const std::vector<std::string_view> command(greeting.begin(), greeting.end());
-      const auto reply = co_await made->ask(command);
-      if (!reply) {
-        co_return std::unexpected(reply.error());
-      }
-      if (reply->is_error()) {
-        co_return fail(Errc::invalid, fmt::format("{}: {}", greeting.front(), reply->text));
-      }
+    std::unique_ptr<RedisConnection> made(
+        new RedisConnection(std::move(*channel), std::move(*protocol), std::move(tls)));
+    if (auto greeted = co_await made->greet(address); !greeted) {
+      co_return std::unexpected(std::move(greeted.error()));
     }
     co_return made;
   }
   co_return std::unexpected(last);
+}
+
+net::Task<Result<>> RedisConnection::greet(const RedisAddress& address) {
+  std::vector<std::vector<std::string>> greetings;
+  if (!address.password.empty()) {
+    greetings.push_back(address.user.empty()
+                            ? std::vector<std::string>{"AUTH", address.password}
+                            : std::vector<std::string>{"AUTH", address.user, address.password});
+  }
+  greetings.push_back({"SELECT", std::to_string(address.database)});
+  for (const std::vector<std::string>& greeting : greetings) {
+    const std::vector<std::string_view> command(greeting.begin(), greeting.end());
+    const auto reply = co_await ask(command);
+    if (!reply) {
+      co_return std::unexpected(reply.error());
+    }
+    if (reply->is_error()) {
+      co_return fail(Errc::invalid, fmt::format("{}: {}", greeting.front(), reply->text));
+    }
+  }
+  co_return Result<>{};
+}
+
+void RedisConnection::put(std::string_view bytes) {
+  if (!tls_) {
+    channel_.send(bytes);
+    return;
+  }
+  tls_->send(bytes);
+  put_sealed();
+}
+
+void RedisConnection::put_sealed() {
+  if (const std::string bytes = tls_->take(); !bytes.empty()) {
+    channel_.send(bytes);
+  }
+}
+
+// What came, without TLS around it.
+Result<> RedisConnection::take_in(std::string_view bytes) {
+  if (!tls_) {
+    protocol_.feed(bytes);
+    return {};
+  }
+  const auto text = tls_->receive(bytes);
+  put_sealed();  // after an error the reason, for the other side's log
+  if (!text) {
+    return std::unexpected(text.error());
+  }
+  protocol_.feed(*text);
+  if (text->empty() && tls_->has_ended()) {
+    return fail(Errc::unavailable, "it has closed the connection");
+  }
+  return {};
 }
 
 void RedisConnection::set_deadline() {
@@ -60,7 +109,7 @@ void RedisConnection::send(std::span<const std::string_view> command, Handler ha
   }
   std::string bytes;
   RedisProtocol::append(bytes, command);
-  channel_.send(bytes);
+  put(bytes);
   handlers_.push_back(std::move(handler));
   if (handlers_.size() == 1) {
     set_deadline();
@@ -91,7 +140,9 @@ net::Task<Result<RedisReply>> RedisConnection::read() {
     if (bytes->empty()) {
       co_return fail(Errc::unavailable, "it has closed the connection");
     }
-    protocol_.feed(*bytes);
+    if (auto taken = take_in(*bytes); !taken) {
+      co_return std::unexpected(std::move(taken.error()));
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// A connection to Redis on a loop: commands go out at once, replies come to their handlers in that order.
+// A connection to Redis on a loop, over TLS where its address says so: commands go out at once, replies come
+// to their handlers in that order.
 //
 // For: view_copier.hpp. Ownership: owns the socket and the handlers. Threads: the loop's. Limits: whoever
 // sends bounds what is under way; a reply that takes longer than kPatience breaks the connection. A handler
@@ -8,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include "flotilla/cqrs/redis_protocol.hpp"
 #include "flotilla/net/channel.hpp"
 #include "flotilla/net/resolver.hpp"
+#include "flotilla/net/tls_client.hpp"
 
 namespace flotilla::cqrs {
 
@@ -24,8 +27,8 @@ class RedisConnection {
   static constexpr Duration kPatience = std::chrono::seconds(10);
   using Handler = std::move_only_function<void(const RedisReply&)>;
 
-  // Connected, authenticated, in its database. Errors: unavailable, unsupported (no hiredis), refused by
-  // Redis (invalid).
+  // Connected, authenticated, in its database. Errors: unavailable, unsupported (no hiredis), denied (its
+  // certificate is not trusted), invalid (refused by Redis, or a file of TLS cannot be used).
   [[nodiscard]] static net::Task<Result<std::unique_ptr<RedisConnection>>> open(net::Loop& loop,
                                                                                 net::Resolver& resolver,
                                                                                 RedisAddress address);
@@ -39,13 +42,18 @@ class RedisConnection {
   void close(std::string why);
 
  private:
-  RedisConnection(net::Channel channel, RedisProtocol protocol)
-      : channel_(std::move(channel)), protocol_(std::move(protocol)) {}
+  RedisConnection(net::Channel channel, RedisProtocol protocol, std::optional<net::TlsClient> tls)
+      : channel_(std::move(channel)), protocol_(std::move(protocol)), tls_(std::move(tls)) {}
+  [[nodiscard]] net::Task<Result<>> greet(const RedisAddress& address);
+  void put(std::string_view bytes);
+  void put_sealed();
+  [[nodiscard]] Result<> take_in(std::string_view bytes);
   [[nodiscard]] net::Task<Result<RedisReply>> read();
   void set_deadline();
 
   net::Channel channel_;
   RedisProtocol protocol_;
+  std::optional<net::TlsClient> tls_;
   std::deque<Handler> handlers_;
   bool closed_ = false;
   std::string why_;

@@ -81,7 +81,7 @@ Result<> KafkaBridge::start(const std::vector<TopicPtr>& topics, net::Loop& loop
     group_ = std::move(*own);
   }
   loop_ = &loop;
-  log::info("kafka: {} topics are bridged to {} as group {}", bridged(topics).size(), config_.brokers,
+  log::info("kafka: {} topics are bridged to {} as group {}", bridged(topics).size(), config_.access.brokers,
             group_);
   run_on_loop([this, &topics] {
     tasks_ = std::make_unique<net::Scope>();
@@ -99,7 +99,7 @@ void KafkaBridge::begin(std::vector<TopicPtr> topics) {
   const KafkaSetting setting{.journal = journal_,
                              .loop = *loop_,
                              .reaper = reaper_,
-                             .brokers = config_.brokers,
+                             .access = config_.access,
                              .group = group_,
                              .from_latest = config_.from_latest,
                              .topics = topics_,
@@ -216,7 +216,7 @@ json::Value KafkaBridge::status() const {
   const std::string sending = sender_ ? sender_->trouble() : std::string();
   const std::string reading = receiver_ ? receiver_->trouble() : std::string();
   json::Value out =
-      json::Value::object({{"brokers", config_.brokers},
+      json::Value::object({{"brokers", config_.access.brokers},
                            {"group", group_},
                            {"state", sending.empty() && reading.empty() ? "connected" : "waiting"},
                            {"partitions", receiver_ ? receiver_->core().partitions() : std::size_t{0}},

@@ -37,10 +37,8 @@ KafkaReceiver::~KafkaReceiver() = default;
 void KafkaReceiver::start() { tasks_.spawn(run()); }
 
 bool KafkaReceiver::open() {
-  journal::kafka::Consumer::Options options{.brokers = setting_.brokers,
-                                            .group = setting_.group,
-                                            .from_latest = setting_.from_latest,
-                                            .topics = {}};
+  journal::kafka::Consumer::Options options{
+      .access = setting_.access, .group = setting_.group, .from_latest = setting_.from_latest, .topics = {}};
   for (const TopicPtr& topic : setting_.topics) {
     options.topics.push_back(topic->name);
   }

@@ -133,7 +133,7 @@ void KafkaSender::carry_out(kafka_out::Open& ask) {
     };
   };
   auto opened = journal::kafka::Producer::open(
-      setting_.brokers, setting_.loop, setting_.reaper,
+      setting_.access, setting_.loop, setting_.reaper,
       {.on_delivery = guarded([session = ask.session](KafkaSender& self, std::uint64_t token,
                                                       Delivery delivery, std::string why) {
          const TopicIndex topic = token >> kPositionBits;

@@ -26,7 +26,7 @@ struct KafkaSetting {
   journal::Journal& journal;
   net::Loop& loop;
   journal::kafka::Reaper& reaper;
-  std::string brokers;
+  journal::kafka::Access access;
   std::string group;
   bool from_latest = false;
   std::vector<TopicPtr> topics;

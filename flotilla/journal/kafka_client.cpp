@@ -22,7 +22,34 @@ void on_log(const rd_kafka_t* /*client*/, int level, const char* facility, const
   }
 }
 
+// What librdkafka says of a value may have it in it.
+bool is_secret(std::string_view name) { return name == "sasl.password"; }
+
 }  // namespace
+
+void add_access(Settings& settings, const Access& access) {
+  settings.emplace_back("bootstrap.servers", access.brokers);
+  const bool sasl = !access.user.empty();
+  settings.emplace_back("security.protocol",
+                        access.tls ? (sasl ? "SASL_SSL" : "SSL") : (sasl ? "SASL_PLAINTEXT" : "PLAINTEXT"));
+  if (access.tls) {
+    settings.emplace_back("ssl.endpoint.identification.algorithm", "https");
+    const std::array<std::pair<const char*, const std::string*>, 3> files{
+        {{"ssl.ca.location", &access.files.ca},
+         {"ssl.certificate.location", &access.files.certificate},
+         {"ssl.key.location", &access.files.key}}};
+    for (const auto& [name, path] : files) {
+      if (!path->empty()) {
+        settings.emplace_back(name, *path);
+      }
+    }
+  }
+  if (sasl) {
+    settings.emplace_back("sasl.mechanisms", access.mechanism);
+    settings.emplace_back("sasl.username", access.user);
+    settings.emplace_back("sasl.password", access.password);
+  }
+}
 
 // What the loop watches; it may have an event of this turn left when the client has gone.
 class Client::Bell final : public net::EventSource {
@@ -61,7 +88,9 @@ Result<std::unique_ptr<Client>> Client::open(rd_kafka_type_t type, const Setting
   for (const auto& [name, value] : settings) {
     if (library.conf_set(conf, name, value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK) {
       library.conf_destroy(conf);
-      return fail(Errc::unsupported, fmt::format("librdkafka does not take {}: {}", name, why.data()));
+      return fail(Errc::unsupported,
+                  fmt::format("librdkafka does not take {}{}{}", name, is_secret(name) ? "" : ": ",
+                              is_secret(name) ? "" : why.data()));
     }
   }
   library.conf_set_events(conf, events);

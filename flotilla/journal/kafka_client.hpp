@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "flotilla/base/error.hpp"
+#include "flotilla/journal/core/kafka_access.hpp"
 #include "flotilla/journal/kafka_library.hpp"
 #include "flotilla/net/loop.hpp"
 
@@ -37,6 +38,9 @@ class Reaper {
 };
 
 using Settings = std::vector<std::pair<const char*, std::string>>;
+
+// The settings of librdkafka that say so.
+void add_access(Settings& settings, const Access& access);
 
 class Client {
  public:

@@ -13,22 +13,21 @@ std::string text_of(const void* data, std::size_t size) {
 
 Result<std::unique_ptr<Consumer>> Consumer::open(const Options& options, net::Loop& loop, Reaper& reaper,
                                                  ConsumerEvents events) {
-  const Settings settings{
-      {"bootstrap.servers", options.brokers},
-      {"client.id", "flotilla"},
-      {"group.id", options.group},
-      {"auto.offset.reset", options.from_latest ? "latest" : "earliest"},
-      {"enable.auto.commit", "false"},
-      {"enable.auto.offset.store", "false"},
-      {"partition.assignment.strategy", "range,roundrobin"},
-      {"max.poll.interval.ms", std::to_string(kPollPatience / std::chrono::milliseconds(1))},
-      {"session.timeout.ms", "10000"},
-      {"heartbeat.interval.ms", "2000"},
-      {"queued.min.messages", "1000"},
-      {"queued.max.messages.kbytes", std::to_string(kMaxFetched >> 10)},
-      {"topic.metadata.refresh.interval.ms", "10000"},
-      {"reconnect.backoff.max.ms", "2000"},
-      {"allow.auto.create.topics", "true"}};
+  Settings settings{{"client.id", "flotilla"},
+                    {"group.id", options.group},
+                    {"auto.offset.reset", options.from_latest ? "latest" : "earliest"},
+                    {"enable.auto.commit", "false"},
+                    {"enable.auto.offset.store", "false"},
+                    {"partition.assignment.strategy", "range,roundrobin"},
+                    {"max.poll.interval.ms", std::to_string(kPollPatience / std::chrono::milliseconds(1))},
+                    {"session.timeout.ms", "10000"},
+                    {"heartbeat.interval.ms", "2000"},
+                    {"queued.min.messages", "1000"},
+                    {"queued.max.messages.kbytes", std::to_string(kMaxFetched >> 10)},
+                    {"topic.metadata.refresh.interval.ms", "10000"},
+                    {"reconnect.backoff.max.ms", "2000"},
+                    {"allow.auto.create.topics", "true"}};
+  add_access(settings, options.access);
   constexpr int kEvents =
       RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR;
   auto client = Client::open(RD_KAFKA_CONSUMER, settings, kEvents, loop, reaper);

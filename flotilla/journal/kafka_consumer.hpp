@@ -40,7 +40,7 @@ struct ConsumerEvents {
 class Consumer {
  public:
   struct Options {
-    std::string brokers;
+    Access access;
     std::string group;
     bool from_latest = false;
     std::vector<std::string> topics;

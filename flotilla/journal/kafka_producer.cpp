@@ -31,22 +31,22 @@ rd_kafka_vu_t memory(rd_kafka_vtype_t type, std::string_view bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Producer>> Producer::open(const std::string& brokers, net::Loop& loop, Reaper& reaper,
+Result<std::unique_ptr<Producer>> Producer::open(const Access& access, net::Loop& loop, Reaper& reaper,
                                                  ProducerEvents events) {
-  const Settings settings{{"bootstrap.servers", brokers},
-                          {"client.id", "flotilla"},
-                          {"enable.idempotence", "true"},
-                          {"enable.gapless.guarantee", "true"},
-                          {"acks", "all"},
-                          {"message.timeout.ms", "0"},
-                          // Java's: so that what others produce with a key lies beside what we do.
-                          {"partitioner", "murmur2_random"},
-                          {"queue.buffering.max.messages", std::to_string(kMaxQueued)},
-                          {"queue.buffering.max.kbytes", std::to_string(kMaxQueuedBytes >> 10)},
-                          {"message.max.bytes", "2000000"},  // the broker judges
-                          {"linger.ms", "2"},
-                          {"reconnect.backoff.max.ms", "2000"},
-                          {"allow.auto.create.topics", "true"}};
+  Settings settings{{"client.id", "flotilla"},
+                    {"enable.idempotence", "true"},
+                    {"enable.gapless.guarantee", "true"},
+                    {"acks", "all"},
+                    {"message.timeout.ms", "0"},
+                    // Java's: so that what others produce with a key lies beside what we do.
+                    {"partitioner", "murmur2_random"},
+                    {"queue.buffering.max.messages", std::to_string(kMaxQueued)},
+                    {"queue.buffering.max.kbytes", std::to_string(kMaxQueuedBytes >> 10)},
+                    {"message.max.bytes", "2000000"},  // the broker judges
+                    {"linger.ms", "2"},
+                    {"reconnect.backoff.max.ms", "2000"},
+                    {"allow.auto.create.topics", "true"}};
+  add_access(settings, access);
   auto client =
       Client::open(RD_KAFKA_PRODUCER, settings, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR, loop, reaper);
   if (!client) {
@@ -108,7 +108,8 @@ void Producer::on_event(rd_kafka_event_t* event) {
     }
   } else {
     const rd_kafka_resp_err_t error = library_.event_error(event);
-    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR__RESOLVE) {
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR__RESOLVE ||
+        error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL) {
       events_.on_trouble(library_.event_error_string(event));
     }
   }

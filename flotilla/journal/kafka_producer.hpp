@@ -35,7 +35,7 @@ struct ProducerEvents {
 class Producer {
  public:
   // Errors: those of Client::open.
-  [[nodiscard]] static Result<std::unique_ptr<Producer>> open(const std::string& brokers, net::Loop& loop,
+  [[nodiscard]] static Result<std::unique_ptr<Producer>> open(const Access& access, net::Loop& loop,
                                                               Reaper& reaper, ProducerEvents events);
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;

@@ -10,12 +10,14 @@ namespace flotilla::cqrs {
 namespace {
 
 constexpr std::string_view kScheme = "redis://";
+constexpr std::string_view kTlsScheme = "rediss://";
 constexpr std::uint32_t kMaxDatabase = 1'000'000;
 
 std::unexpected<Error> wrong(std::string_view what) {
-  return fail(Errc::invalid, fmt::format("{}; write redis://HOST:PORT/DATABASE, with :PASSWORD@ before the "
-                                         "host where one is needed",
-                                         what));
+  return fail(Errc::invalid,
+              fmt::format("{}; write redis://HOST:PORT/DATABASE, or rediss:// where it speaks TLS, with "
+                          ":PASSWORD@ before the host where one is needed",
+                          what));
 }
 
 std::optional<std::string> decoded(std::string_view text) {
@@ -37,25 +39,22 @@ std::optional<std::string> decoded(std::string_view text) {
 }  // namespace
 
 std::string RedisAddress::name() const {
-  return host.contains(':') ? fmt::format("redis://[{}]:{}/{}", host, port, database)
-                            : fmt::format("redis://{}:{}/{}", host, port, database);
+  const bool bracketed = host.contains(':');
+  return fmt::format("{}{}{}{}:{}/{}", tls ? kTlsScheme : kScheme, bracketed ? "[" : "", host,
+                     bracketed ? "]" : "", port, database);
 }
 
 bool is_redis(std::string_view store) noexcept {
-  return store.starts_with(kScheme) || store.starts_with("rediss://");
+  return store.starts_with(kScheme) || store.starts_with(kTlsScheme);
 }
 
 Result<RedisAddress> parse_redis_address(std::string_view url) {
-  if (url.starts_with("rediss://")) {
-    return fail(Errc::unsupported,
-                "Redis over TLS (rediss://) is not in this build yet; use redis:// on a network that nobody "
-                "listens to, or through a tunnel such as stunnel");
-  }
-  if (!url.starts_with(kScheme)) {
+  if (!is_redis(url)) {
     return wrong("this is no address of a Redis");
   }
-  std::string_view rest = url.substr(kScheme.size());
   RedisAddress out;
+  out.tls = url.starts_with(kTlsScheme);
+  std::string_view rest = url.substr((out.tls ? kTlsScheme : kScheme).size());
   if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
     const std::string_view who = rest.substr(0, at);
     const auto colon = who.find(':');
