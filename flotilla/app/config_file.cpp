@@ -301,7 +301,6 @@ std::expected<ConfigFile, ConfigErrors> parse_config(std::string_view text, cons
       check_listeners(file, *root, problems);
       check_shared_journal(file, *root, problems);
       check_queues(file, *root, problems);
-      check_views(file, *root, problems);
       check_aggregates(file, *root, problems);
       check_topics(file, *root, problems);
       check_kafka(file, *root, problems);

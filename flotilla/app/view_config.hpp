@@ -7,9 +7,6 @@
 
 namespace flotilla::app {
 
-// What is not there yet of views over a journal that several processes share.
-void check_views(const ConfigFile& file, const config::Node& root, config::Problems& problems);
-
 // What a view that is built anew could not see any more is worth a word before.
 void warn_of_views(ConfigFile& file, const config::Node& root);
 

@@ -45,13 +45,14 @@ std::string_view to_string(CopyState state) noexcept {
 }
 
 ViewCopier::ViewCopier(std::string name, Duration ttl, RedisAddress address, journal::Journal& journal,
-                       ViewPtr view, CopyCounters& counters, net::Loop& loop)
+                       ViewPtr view, CopyCounters& counters, net::Loop& loop, ViewSeat seat)
     : name_(std::move(name)),
       marker_(copy_marker_key(name_)),
       address_(std::move(address)),
       journal_(journal),
       view_(std::move(view)),
       loop_(loop),
+      seat_(seat),
       random_(seed_of(name_)),
       engine_(ttl, CopyLimits{}, counters, random_.next()),
       door_(std::make_shared<CopyDoor>()) {
@@ -74,6 +75,11 @@ CopyState ViewCopier::state() const noexcept {
          : !engine_.is_connected() ? CopyState::disconnected
          : engine_.is_complete()   ? CopyState::complete
                                    : CopyState::copying;
+}
+
+bool ViewCopier::has_lease() const {
+  const auto lease = journal_.ownership().lease(seat_.shard);
+  return lease && lease->epoch == seat_.epoch;
 }
 
 void ViewCopier::served(const effect::Serve& serve, bool begins) {
@@ -207,7 +213,8 @@ net::Task<Result<>> ViewCopier::identify() {
   }
   const std::string made = Ulid::make(net::wall_now(), random_).text();
   journal::Batch batch;
-  batch.epoch = journal_.epoch();
+  batch.shard = seat_.shard;
+  batch.epoch = seat_.epoch;
   batch.time = journal::UtcMillis(net::wall_now().ns_since_epoch / 1'000'000);
   batch.cursors.push_back({.name = identity_cursor(name_),
                            .record_class = journal::RecordClass::topic,
@@ -223,7 +230,7 @@ net::Task<Result<>> ViewCopier::identify() {
 
 void ViewCopier::claim(const copying::Claim& claim) {
   const std::string token = Ulid::make(net::wall_now(), random_).text();
-  const std::string epoch = std::to_string(journal_.epoch());
+  const std::string epoch = std::to_string(seat_.epoch);
   const std::string batch = std::to_string(claim.batch);
   const std::array<std::string_view, 9> command{"EVALSHA", claim_script_, "1",   marker_,   journal_id_,
                                                 epoch,     token,         batch, claim.last};
@@ -252,7 +259,7 @@ void ViewCopier::claimed(const std::string& claim, const RedisReply& reply) {
         copying::Outdated{fmt::format("a later process of this journal writes them (epoch {}, this one has "
                                       "{}); if the journal was restored "
                                       "from a backup, delete the key {} and restart",
-                                      reply.items.back().text, journal_.epoch(), marker_)});
+                                      reply.items.back().text, seat_.epoch, marker_)});
     connection_->close({});
   } else if (verdict == "taken") {
     feed(copying::Outdated{"another journal has begun to write them"});
@@ -318,7 +325,12 @@ void ViewCopier::scanned(std::uint64_t sweep, const RedisReply& reply) {
 }
 
 void ViewCopier::carry_out(const copying::Superseded& superseded) {
-  log::error("view {}: no copies are written to {} any more: {}", name_, address_.name(), superseded.why);
+  if (has_lease()) {
+    log::error("view {}: no copies are written to {} any more: {}", name_, address_.name(), superseded.why);
+  } else {
+    log::info("view {}: the copies in {} are written by another process, which runs the view now", name_,
+              address_.name());
+  }
   if (connection_) {
     connection_->close({});
   }
@@ -329,11 +341,15 @@ void ViewCopier::carry_out(copying::Load& load) { tasks_.spawn(this->load(std::m
 net::Task<> ViewCopier::load(copying::Load what) {
   for (;;) {
     if (const ServingPtr serving = view_->serving()) {
+      journal::ReadToken position = serving->position();
       const auto whole = co_await read_whole(journal_, *serving, what.key);
-      if (whole && view_->serving() == serving) {
+      // Without either its rows may have been deleted by the process that runs the view now.
+      const bool same = whole && view_->serving() == serving && (whole->position || has_lease());
+      if (same) {
         if (whole->position && whole->whole) {
-          journal::ReadToken position;
-          position.move_to(journal::Position(*whole->position));
+          if (position.shards() == 1) {
+            position.advance_to(journal::Position(*whole->position));
+          }
           serving->keep(what.key, whole->body, position);
         }
         const bool fits = whole->whole && (!whole->body || whole->body->json.size() <= CopyEngine::kMaxCopy);
@@ -344,7 +360,7 @@ net::Task<> ViewCopier::load(copying::Load what) {
                              .too_large = !fits});
         co_return;
       }
-      if (whole) {
+      if (whole && view_->serving() != serving) {
         continue;  // its rows may have been deleted meanwhile
       }
     }

@@ -17,6 +17,7 @@
 #include "flotilla/cqrs/core/redis_address.hpp"
 #include "flotilla/cqrs/redis_connection.hpp"
 #include "flotilla/cqrs/view.hpp"
+#include "flotilla/cqrs/view_seat.hpp"
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/net/scope.hpp"
 
@@ -34,9 +35,10 @@ enum class CopyState : std::uint8_t {
 
 class ViewCopier {
  public:
-  // `ttl`: the life of a copy.
+  // `ttl`: the life of a copy. `seat`: the lease under which the view runs, whose epoch orders those who
+  // write.
   ViewCopier(std::string name, Duration ttl, RedisAddress address, journal::Journal& journal, ViewPtr view,
-             CopyCounters& counters, net::Loop& loop);
+             CopyCounters& counters, net::Loop& loop, ViewSeat seat);
   ViewCopier(const ViewCopier&) = delete;
   ViewCopier& operator=(const ViewCopier&) = delete;
   ~ViewCopier();
@@ -50,6 +52,7 @@ class ViewCopier {
   [[nodiscard]] std::size_t pending() const noexcept { return engine_.pending(); }
 
  private:
+  [[nodiscard]] bool has_lease() const;
   void feed(CopyInput input);
   void carry_out(copying::Claim& claim);
   void carry_out(copying::Load& load);
@@ -78,6 +81,7 @@ class ViewCopier {
   journal::Journal& journal_;
   const ViewPtr view_;
   net::Loop& loop_;
+  const ViewSeat seat_;
   Random random_;
   CopyEngine engine_;
   std::deque<CopyInput> inputs_;  // while feed() is at work

@@ -51,7 +51,7 @@ ViewShell::ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, Vi
       door_(std::make_shared<Door>()) {
   if (redis && definition_->cache > Duration::zero()) {
     copier_ = std::make_unique<ViewCopier>(definition_->name, definition_->cache, *redis, journal_, view_,
-                                           copy_counters, loop);
+                                           copy_counters, loop, seat);
   }
   door_->loop = &loop;
   door_->shell = this;

@@ -26,11 +26,7 @@ namespace flotilla::cqrs {
 
 class ViewShell {
  public:
-  // The view's home shard, and the lease under which everything is written.
-  struct Seat {
-    std::uint32_t shard = 0;
-    std::uint64_t epoch = 0;
-  };
+  using Seat = ViewSeat;
 
   // `redis`: where copies go, if the view has any.
   ViewShell(ViewDefinitionPtr definition, journal::Journal& journal, ViewPtr view, ViewCounters& counters,

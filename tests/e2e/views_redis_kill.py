@@ -71,13 +71,13 @@ async def watch(server, ended):
         await asyncio.sleep(0.01)
 
 
-def difference(client, flotilla, view):
-    """What is wrong with the copies of a view; empty: nothing."""
+def difference(client, flotilla, api, view):
+    """What is wrong with the copies of a view that this process runs; empty: nothing."""
     if flotilla.admin("GET", f"/api/v1/views/{view}").json()["copies"]["state"] != "complete":
         return "they are not complete"
     wanted = {}
     for key in (f"p{n}" for n in range(views_kill.PUBLISHERS)):
-        answer = ask(views_kill.API, "GET", f"/v1/views/{view}/{key}")
+        answer = ask(api, "GET", f"/v1/views/{view}/{key}")
         if answer.status == 200:
             wanted[f"{view}:{key}".encode()] = answer.body
     got = {key: client.get(key) for key in client.scan_iter(f"{view}:*")}
@@ -87,12 +87,12 @@ def difference(client, flotilla, view):
     return f"wrong are {wrong}, missing {missing}" if wrong or missing else ""
 
 
-def compare(server, flotilla):
+def compare(server, flotilla, api, views=("rows", "totals")):
     """C2. That Redis was emptied is noticed within a second; so it may take a moment yet."""
     client, last = server.client(), {}
-    for view in ("rows", "totals"):
+    for view in views:
         def right(view=view):
-            last[view] = difference(client, flotilla, view)
+            last[view] = difference(client, flotilla, api, view)
             return not last[view]
 
         try:
@@ -110,7 +110,7 @@ async def run(server, flotilla, kills, seed):
     ended.set()
     await asyncio.gather(*beside)
     await working
-    await asyncio.to_thread(compare, server, flotilla)
+    await asyncio.to_thread(compare, server, flotilla, views_kill.API)
     check(DONE["copies"] > 10 * kills, f"only {DONE['copies']} copies were seen")
     print(f"{DONE['harms']} times Redis was harmed, {DONE['copies']} copies seen")
 
