@@ -16,10 +16,6 @@ void check_choreographies(ConfigFile& file, const Node& root, config::Problems& 
     return;
   }
   const Node& all = *root.find("choreographies");
-  if (is_postgres(file.stores.journal)) {
-    problems.add(all.place,
-                 "choreographies over a journal in PostgreSQL are not in this build yet; use sqlite:PATH");
-  }
   for (events::ChoreographyPtr& each : file.choreographies) {
     const std::vector<std::string> topics = events::topics_of(*each);
     events::Choreography linked = *each;

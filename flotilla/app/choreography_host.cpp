@@ -21,7 +21,7 @@ constexpr Duration kSweepOn = std::chrono::milliseconds(50);
 constexpr std::size_t kForgetPage = 100;
 
 // Of its projection: no view has such a name.
-std::string view_name(const std::string& choreography) { return "choreography/" + choreography; }
+std::string view_name(std::string_view choreography) { return fmt::format("choreography/{}", choreography); }
 
 std::int64_t now_ms() { return net::wall_now().ns_since_epoch / 1'000'000; }
 
@@ -30,12 +30,28 @@ std::unexpected<events::Refusal> refusal(Reason reason, std::string detail) {
       events::Refusal{.reason = reason, .detail = std::move(detail), .retry_after = std::chrono::seconds(1)});
 }
 
+std::unexpected<events::Refusal> unknown(std::string_view choreography) {
+  return refusal(Reason::not_found, fmt::format("the file names no choreography '{}'", choreography));
+}
+
+Asked<events::Done> come_of(const cqrs::View& view, std::string_view choreography, std::string_view where,
+                            std::optional<bool> come) {
+  if (!come) {
+    return refusal(Reason::overloaded, fmt::format("too many wait for choreography {}", choreography));
+  }
+  if (!*come) {
+    const std::string trouble = view.trouble();
+    return refusal(Reason::behind, fmt::format("choreography {} has not come to {} in time{}{}", choreography,
+                                               where, trouble.empty() ? "" : ": ", trouble));
+  }
+  return events::Done();
+}
+
 }  // namespace
 
 ChoreographyHost::ChoreographyHost(journal::Journal& journal, saga::Sagas& sagas,
                                    std::function<std::vector<events::SubscriptionPtr>()> subscriptions)
-    : journal_(journal),
-      runner_(journal),
+    : runner_(journal),
       publisher_(journal),
       api_({.rows = *this,
             .journal = journal,
@@ -107,8 +123,12 @@ net::Task<> ChoreographyHost::tend_forever(net::Loop& loop) {
     bool more = false;
     const std::vector<events::ChoreographyPtr> all = choreographies_;
     for (const events::ChoreographyPtr& each : all) {
-      more = co_await sweep(each) || more;
-      co_await count_overdue(each);
+      if (seat(each->name)) {
+        more = co_await sweep(each) || more;
+        co_await count_overdue(each);
+      } else {  // another process does and says it
+        counters_[each->name].overdue = 0;
+      }
     }
     co_await net::sleep_for(loop, more ? kSweepOn : kSweep);
   }
@@ -156,64 +176,59 @@ net::Task<> ChoreographyHost::count_overdue(events::ChoreographyPtr choreography
   counters_[choreography->name].overdue = std::min<std::uint64_t>(count, kMostCounted);
 }
 
-net::Task<Asked<InstancePage>> ChoreographyHost::rows(std::string choreography, events::InstanceQuery query) {
-  for (;;) {
-    const cqrs::ViewPtr view = runner_.find(view_name(choreography));
-    if (view == nullptr) {
-      co_return refusal(Reason::not_found, fmt::format("the file names no choreography '{}'", choreography));
-    }
-    const cqrs::ServingPtr serving = view->serving();
-    if (serving == nullptr) {
-      const std::string trouble = view->trouble();
-      co_return refusal(Reason::behind,
-                        fmt::format("choreography {} is being built, and cannot be read yet{}{}",
-                                    choreography, trouble.empty() ? "" : ": ", trouble));
-    }
-    InstancePage out{.rows = {}, .at_end = true, .position = serving->position().at(0).number()};
-    const cqrs::ViewRunner::Use journal(runner_);
-    if (!journal) {
-      co_return refusal(Reason::draining, "this process stops");
-    }
-    std::optional<journal::RowName> after;
-    if (query.after) {
-      after = journal::RowName{.key = query.key, .row = *query.after};
-    }
-    auto page = co_await journal->rows(
-        journal::RowQuery{.table = serving->table(),
-                          .key = query.key,
-                          .after = std::move(after),
-                          .rows = std::clamp<std::size_t>(query.rows, 1, journal::kMaxRows),
-                          .cursor = serving->cursor()});
-    if (!page) {
-      co_return refusal(page.error().code == Errc::limit ? Reason::overloaded : Reason::store_unavailable,
-                        page.error().message);
-    }
-    if (view->serving() != serving) {
-      continue;  // its rows may have been deleted meanwhile
-    }
-    out.rows = std::move(page->rows);
-    out.at_end = page->at_end;
-    co_return out;
-  }
+cqrs::ViewPtr ChoreographyHost::view_of(std::string_view choreography) const {
+  return runner_.find(view_name(choreography));
 }
 
-net::Task<Asked<events::Done>> ChoreographyHost::await(std::string choreography, std::uint64_t position,
-                                                       Instant deadline) {
-  const cqrs::ViewPtr view = runner_.find(view_name(choreography));
+std::optional<std::uint32_t> ChoreographyHost::seat(std::string_view choreography) const {
+  const cqrs::ViewPtr view = view_of(choreography);
+  return view && runner_.runs(*view) ? std::optional(view->home()) : std::nullopt;
+}
+
+net::Task<Asked<InstancePage>> ChoreographyHost::rows(std::string choreography, events::InstanceQuery query) {
+  const cqrs::ViewPtr view = view_of(choreography);
   if (view == nullptr) {
-    co_return refusal(Reason::not_found, fmt::format("the file names no choreography '{}'", choreography));
+    co_return unknown(choreography);
   }
-  const auto come = co_await view->wait(journal::Position(position), deadline);
-  if (!come) {
-    co_return refusal(Reason::overloaded, fmt::format("too many wait for choreography {}", choreography));
+  std::optional<journal::RowName> after;
+  if (query.after) {
+    after = journal::RowName{.key = query.key, .row = *query.after};
   }
-  if (!*come) {
+  auto found =
+      co_await reader_.read_rows(view, {.key = query.key,
+                                        .after = std::move(after),
+                                        .rows = std::clamp<std::size_t>(query.rows, 1, journal::kMaxRows),
+                                        .cursor = {}});
+  if (!found) {
     const std::string trouble = view->trouble();
-    co_return refusal(Reason::behind,
-                      fmt::format("choreography {} has not come to {} in time{}{}", choreography,
-                                  journal::Position(position).text(), trouble.empty() ? "" : ": ", trouble));
+    co_return found.error().reason == Reason::behind
+        ? refusal(Reason::behind, fmt::format("choreography {} is being built, and cannot be read yet{}{}",
+                                              choreography, trouble.empty() ? "" : ": ", trouble))
+        : refusal(found.error().reason, std::move(found.error().detail));
   }
-  co_return events::Done();
+  co_return InstancePage{.rows = std::move(found->page.rows),
+                         .at_end = found->page.at_end,
+                         .position = std::move(found->position)};
+}
+
+net::Task<Asked<events::Done>> ChoreographyHost::await(std::string choreography, journal::Position position,
+                                                       Instant deadline) {
+  const cqrs::ViewPtr view = view_of(choreography);
+  if (view == nullptr) {
+    co_return unknown(choreography);
+  }
+  co_return come_of(*view, choreography, position.text(), co_await view->wait(position, deadline));
+}
+
+net::Task<Asked<events::Done>> ChoreographyHost::await_more(std::string choreography, journal::ReadToken seen,
+                                                            Instant deadline) {
+  const cqrs::ViewPtr view = view_of(choreography);
+  if (view == nullptr) {
+    co_return unknown(choreography);
+  }
+  const std::string text = seen.text();
+  co_return come_of(*view, choreography, "more than " + text,
+                    co_await view->wait_beyond(std::move(seen), deadline));
 }
 
 }  // namespace flotilla::app

@@ -2,7 +2,9 @@
 // something is overdue, what is forgotten, and their doors.
 //
 // For: platform.hpp. The projections are those of views (cqrs), with a fold in C++; so rows and checkpoint
-// are one commit, and another definition is built beside the one that is read. Ownership: owns what it is
+// are one commit, and another definition is built beside the one that is read. In a journal that several
+// processes share the one with the lease of a projection's shard follows the choreography, tells and forgets;
+// all of them show it. Ownership: owns what it is
 // made of; what it is given outlives it, and so do the workers' loops until stop(). Threads: the control
 // thread. Limits: those of events/core/choreography.hpp and cqrs/view_runner.hpp.
 #pragma once
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "flotilla/app/config_file.hpp"
+#include "flotilla/cqrs/view_reader.hpp"
 #include "flotilla/cqrs/view_runner.hpp"
 #include "flotilla/events/choreography_watch.hpp"
 #include "flotilla/events/core/choreography_fold.hpp"
@@ -49,8 +52,11 @@ class ChoreographyHost final : public events::InstanceRows {
   std::vector<events::ChoreographyPtr> choreographies() const override { return choreographies_; }
   net::Task<events::Asked<events::InstancePage>> rows(std::string choreography,
                                                       events::InstanceQuery query) override;
-  net::Task<events::Asked<events::Done>> await(std::string choreography, std::uint64_t position,
+  net::Task<events::Asked<events::Done>> await(std::string choreography, journal::Position position,
                                                Instant deadline) override;
+  net::Task<events::Asked<events::Done>> await_more(std::string choreography, journal::ReadToken seen,
+                                                    Instant deadline) override;
+  std::optional<std::uint32_t> seat(std::string_view choreography) const override;
 
  private:
   // Of one name, as long as the process lives.
@@ -62,13 +68,14 @@ class ChoreographyHost final : public events::InstanceRows {
   static constexpr std::size_t kMostCounted = 1000;
 
   [[nodiscard]] std::vector<cqrs::ViewDefinitionPtr> take(const ConfigFile& file);
+  [[nodiscard]] cqrs::ViewPtr view_of(std::string_view choreography) const;
   void watch();
   // Whether there is more of it to forget.
   [[nodiscard]] net::Task<bool> sweep(events::ChoreographyPtr choreography);
   [[nodiscard]] net::Task<> count_overdue(events::ChoreographyPtr choreography);
 
-  journal::Journal& journal_;
   cqrs::ViewRunner runner_;
+  cqrs::ViewReader reader_{runner_};
   events::Publisher publisher_;
   events::CorrelationApi api_;
   std::vector<events::ChoreographyPtr> choreographies_;  // by name

@@ -140,6 +140,7 @@ void View::publish(const effect::Serve& serve, const ViewVersion& version, const
     serving_ = std::move(now);
   }
   wake(position);
+  wake(kMore, kMore);
 }
 
 void View::looked(Instant when) {
@@ -240,6 +241,16 @@ net::Task<std::optional<bool>> View::wait(journal::Position position, Instant de
     reads_.waited.fetch_add(1, std::memory_order_relaxed);
   }
   co_return co_await wait_until({position.shard(), position.number()}, come, deadline);
+}
+
+net::Task<std::optional<bool>> View::wait_beyond(journal::ReadToken seen, Instant deadline) {
+  return wait_until(
+      kMore,
+      [this, seen = std::move(seen)] {
+        const ServingPtr now = serving();
+        return now != nullptr && !seen.covers(now->position());
+      },
+      deadline);
 }
 
 net::Task<std::optional<bool>> View::wait_for_look(Instant since, Instant deadline) {

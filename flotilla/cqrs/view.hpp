@@ -113,6 +113,8 @@ class View {
 
   // Until it has come to `position`, or the deadline passes: then false. Nothing: too many wait already.
   [[nodiscard]] net::Task<std::optional<bool>> wait(journal::Position position, Instant deadline);
+  // Until it has come beyond `seen` in any shard.
+  [[nodiscard]] net::Task<std::optional<bool>> wait_beyond(journal::ReadToken seen, Instant deadline);
   // Until somebody has looked into the store, beginning at `since` or later: a follower, or a shell that says
   // how far it has come. As wait().
   [[nodiscard]] net::Task<std::optional<bool>> wait_for_look(Instant since, Instant deadline);
@@ -146,9 +148,10 @@ class View {
     net::Event* bell;  // the loop's thread alone; null once the waiter has gone
   };
   class Place;
-  // Of a position by its shard and number; behind those, of looks.
+  // Of a position by its shard and number; behind those, of looks, and of whatever is published.
   using Wish = std::pair<std::uint32_t, std::uint64_t>;
   static constexpr Wish kLook{journal::kMaxShards, 0};
+  static constexpr Wish kMore{journal::kMaxShards, 1};
   void wake(const journal::ReadToken& position);
   void wake(Wish from, Wish to);
   template <class Come>

@@ -298,4 +298,21 @@ net::Task<Asked<ViewAnswer>> ViewReader::read_page(View& view, const ViewAsk& as
   co_return changes_too_fast(view);
 }
 
+net::Task<Asked<ViewRows>> ViewReader::read_rows(ViewPtr view, journal::RowQuery query) {
+  for (int i = 0; i < kVersions; ++i) {
+    auto from = co_await source(*view);
+    if (!from) {
+      co_return std::unexpected(std::move(from.error()));
+    }
+    auto page = co_await rows(*view, *from, query);
+    if (!page) {
+      co_return std::unexpected(std::move(page.error()));
+    }
+    if (*page) {
+      co_return ViewRows{.page = std::move(**page), .position = std::move(from->answer.position)};
+    }
+  }
+  co_return changes_too_fast(*view);
+}
+
 }  // namespace flotilla::cqrs

@@ -45,6 +45,12 @@ struct ViewAnswer {
   std::optional<std::string> next;
 };
 
+// Rows of a view as they lie in the store.
+struct ViewRows {
+  journal::RowPage page;
+  journal::ReadToken position;  // at least so new
+};
+
 class ViewReader {
  public:
   explicit ViewReader(const ViewRunner& runner) noexcept : runner_(runner) {}
@@ -52,6 +58,9 @@ class ViewReader {
   // Errors: not_found (no such view), behind (not so far in time, or there is nothing to read yet),
   // overloaded, store_unavailable.
   [[nodiscard]] net::Task<Asked<ViewAnswer>> read(ViewAsk ask);
+  // For who shows the rows in words of its own: `table` and `cursor` are the view's. Errors as read(), but
+  // for not_found.
+  [[nodiscard]] net::Task<Asked<ViewRows>> read_rows(ViewPtr view, journal::RowQuery query);
   // What read() would answer at once, without more than that it is asked; nothing: it has to look.
   [[nodiscard]] std::optional<ViewAnswer> from_memory(std::string_view view, const std::string& key);
 

@@ -13,6 +13,8 @@ namespace {
 
 // Between two looks, however fast the journal moves.
 constexpr Duration kBreath = std::chrono::milliseconds(100);
+// After which it looks whether it still is its turn.
+constexpr Duration kTurn = std::chrono::seconds(1);
 
 std::int64_t now_ms() { return net::wall_now().ns_since_epoch / 1'000'000; }
 
@@ -22,6 +24,14 @@ net::Task<> ChoreographyWatch::run(net::Loop& loop) {
   loop_ = &loop;
   WatchEffect next = watch_.start();
   for (;;) {
+    const auto seat = rows_.seat(choreography_->name);
+    if (!seat) {
+      watch_ = DeadlineWatch();
+      next = watch_.start();
+      co_await net::sleep_for(loop, kElsewhere);
+      continue;
+    }
+    shard_ = *seat;
     if (auto* const look = std::get_if<LookAtDue>(&next)) {
       next = co_await carry_out(*look);
     } else if (auto* const tell = std::get_if<TellOverdue>(&next)) {
@@ -69,7 +79,7 @@ net::Task<WatchEffect> ChoreographyWatch::carry_out(TellOverdue tell) {
   }
   std::vector<CompleteEvent> events;
   events.push_back(std::move(*event));
-  const auto done = co_await publisher_.publish(topic_, std::move(events), now);
+  const auto done = co_await publisher_.publish_in(shard_, topic_, std::move(events), now);
   if (!done) {
     co_return failed(done.error());
   }
@@ -79,16 +89,20 @@ net::Task<WatchEffect> ChoreographyWatch::carry_out(TellOverdue tell) {
     log::warning("choreography {}: transaction {} is overdue: nothing has followed {} in time",
                  choreography_->name, tell.due.id, tell.due.after);
   }
-  co_return watch_.told(done->position.number(), now_ms());
+  co_return watch_.told(done->position, now_ms());
 }
 
 net::Task<WatchEffect> ChoreographyWatch::carry_out(Rest rest) {
   const std::int64_t pause = std::max<std::int64_t>(rest.until_ms - now_ms(), 0);
   const Instant deadline = saturating_add(loop_->now(), std::chrono::milliseconds(pause));
-  const std::uint64_t position = rest.position != 0 ? rest.position : rest.seen + 1;
-  const auto come = co_await rows_.await(choreography_->name, position, deadline);
-  const Instant breath = saturating_add(loop_->now(), kBreath);
-  co_await net::sleep_until(*loop_, come ? std::min(breath, deadline) : deadline);
+  bool come = false;
+  while (!come && loop_->now() < deadline && rows_.seat(choreography_->name)) {
+    const Instant turn = std::min(deadline, saturating_add(loop_->now(), kTurn));
+    come = rest.position ? (co_await rows_.await(choreography_->name, *rest.position, turn)).has_value()
+                         : (co_await rows_.await_more(choreography_->name, rest.seen, turn)).has_value();
+    const Instant breath = saturating_add(loop_->now(), kBreath);
+    co_await net::sleep_until(*loop_, come ? std::min(breath, deadline) : turn);
+  }
   co_return watch_.rested();
 }
 

@@ -1,7 +1,9 @@
 // Tells what is overdue: one for each choreography with `on_overdue`, on the control loop.
 //
 // For: `app`. What is due is read from rows, so nothing is lost at a crash; what it publishes has the same id
-// each time, so it is told once in effect. Ownership: borrows all that it is given. Threads: one loop's.
+// each time, so it is told once in effect. In a journal that several processes share the one tells that
+// follows the choreography, into the shard of that lease: who has lost it is refused. The others only look
+// whether it is their turn, every kElsewhere. Ownership: borrows all that it is given. Threads: one loop's.
 // Limits: those of core/deadline_watch.hpp.
 #pragma once
 
@@ -26,6 +28,8 @@ struct WatchCounters {
 
 class ChoreographyWatch {
  public:
+  static constexpr Duration kElsewhere = std::chrono::milliseconds(250);
+
   ChoreographyWatch(ChoreographyPtr choreography, TopicPtr topic, InstanceRows& rows, Publisher& publisher,
                     std::shared_ptr<WatchCounters> counters)
       : choreography_(std::move(choreography)),
@@ -50,8 +54,9 @@ class ChoreographyWatch {
   std::shared_ptr<WatchCounters> counters_;
   DeadlineWatch watch_;
   net::Loop* loop_ = nullptr;
-  Random random_{1};     // for ids that are not given; all are
-  std::string trouble_;  // that was logged last
+  std::uint32_t shard_ = 0;  // of the lease
+  Random random_{1};         // for ids that are not given; all are
+  std::string trouble_;      // that was logged last
 };
 
 }  // namespace flotilla::events

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -80,8 +81,8 @@ net::Task<Asked<Done>> CorrelationApi::await(std::string_view query, std::string
   if (read_after.empty()) {
     co_return Done();
   }
-  const auto position = journal::Position::parse(read_after);
-  if (!position || position->shard() != 0) {
+  const auto wanted = journal::ReadToken::parse(read_after, sources_.journal.shards());
+  if (!wanted) {
     co_return refuse(Reason::malformed, fmt::format("Read-After: '{}' is no Position that an answer named",
                                                     read_after.substr(0, 64)));
   }
@@ -97,8 +98,14 @@ net::Task<Asked<Done>> CorrelationApi::await(std::string_view query, std::string
   }
   const Instant deadline = saturating_add(net::Loop::current()->now(), wait);
   for (const ChoreographyPtr& each : sources_.rows.choreographies()) {
-    if (auto come = co_await sources_.rows.await(each->name, position->number(), deadline); !come) {
-      co_return come;
+    for (std::uint32_t shard = 0; shard < wanted->shards(); ++shard) {
+      const journal::Position position = wanted->at(shard);
+      if (position.number() == 0) {
+        continue;
+      }
+      if (auto come = co_await sources_.rows.await(each->name, position, deadline); !come) {
+        co_return come;
+      }
     }
   }
   co_return Done();
@@ -159,26 +166,33 @@ net::Task<Asked<Done>> CorrelationApi::find(std::string id, PictureParts& parts)
 net::Task<Asked<Done>> CorrelationApi::add_groups(PictureParts& parts) {
   for (const SubscriptionPtr& each : sources_.subscriptions()) {
     const SubscriptionPolicy& policy = each->policy;
-    const bool concerned = std::ranges::any_of(parts.instances, [&](const FoundInstance& found) {
-      return std::ranges::find(found.instance.events, policy.topic, &InstanceEvent::topic) !=
-             found.instance.events.end();
-    });
-    if (!concerned) {
-      continue;
-    }
-    const auto cursor = co_await sources_.journal.cursor(cursor_name(policy.name, {}));
-    if (!cursor) {
-      co_return refuse(Reason::store_unavailable, cursor.error().message);
+    std::set<std::uint32_t> concerned;  // shards
+    for (const FoundInstance& found : parts.instances) {
+      for (const InstanceEvent& event : found.instance.events) {
+        if (event.topic == policy.topic) {
+          concerned.insert(event.position.shard());
+        }
+      }
     }
     GroupProgress group{.name = policy.name, .topic = policy.topic, .progress = {}};
-    if (*cursor) {
-      auto progress = decode_progress((*cursor)->position.number(), (*cursor)->state);
-      if (!progress) {
-        co_return refuse(Reason::store_unavailable, progress.error().message);
+    for (const std::uint32_t shard : concerned) {
+      const auto cursor = co_await sources_.journal.cursor(
+          cursor_name(policy.name, {.shard = shard, .shards = sources_.journal.shards()}));
+      if (!cursor) {
+        co_return refuse(Reason::store_unavailable, cursor.error().message);
       }
-      group.progress = std::move(*progress);
+      SubscriptionProgress& here = group.progress[shard];
+      if (*cursor) {
+        auto progress = decode_progress((*cursor)->position.number(), (*cursor)->state);
+        if (!progress) {
+          co_return refuse(Reason::store_unavailable, progress.error().message);
+        }
+        here = std::move(*progress);
+      }
     }
-    parts.groups.push_back(std::move(group));
+    if (!concerned.empty()) {
+      parts.groups.push_back(std::move(group));
+    }
   }
   co_return Done();
 }

@@ -31,7 +31,8 @@ class FoldedRows final : public InstanceRows {
     if (building) {
       co_return refuse(Reason::behind, "it is being built");
     }
-    InstancePage page{.rows = {}, .at_end = true, .position = position};
+    InstancePage page{.rows = {}, .at_end = true, .position = journal::ReadToken()};
+    page.position.move_to(journal::Position(position));
     for (const auto& [name, value] : tables[choreography]) {
       if (name.key == query.key && (!query.after || name.row > *query.after)) {
         if (page.rows.size() == query.rows) {
@@ -43,13 +44,18 @@ class FoldedRows final : public InstanceRows {
     }
     co_return page;
   }
-  net::Task<Asked<Done>> await(std::string /*choreography*/, std::uint64_t wanted,
+  net::Task<Asked<Done>> await(std::string /*choreography*/, journal::Position wanted,
                                Instant /*deadline*/) override {
-    if (wanted > position) {
+    if (wanted.number() > position) {
       co_return refuse(Reason::behind, "not so far");
     }
     co_return Done();
   }
+  net::Task<Asked<Done>> await_more(std::string /*choreography*/, journal::ReadToken /*seen*/,
+                                    Instant /*deadline*/) override {
+    co_return refuse(Reason::behind, "nothing more");
+  }
+  std::optional<std::uint32_t> seat(std::string_view /*choreography*/) const override { return 0; }
 
   void publish(const std::string& topic, const std::string& id, const std::string& order, std::int64_t at_ms,
                const std::string& cause = {}) {
@@ -63,7 +69,7 @@ class FoldedRows final : public InstanceRows {
     in.data = json::parse(event.data).value();
     in.event = journal::event_value(event, in.data);
     in.topic = topic;
-    in.position = ++position;
+    in.position = journal::Position(++position);
     in.recorded_ms = at_ms;
     for (const ChoreographyPtr& each : choreographies_) {
       const ChoreographyFold fold(each, std::make_shared<ChoreographyCounters>());

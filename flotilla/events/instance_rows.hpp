@@ -12,6 +12,7 @@
 #include "flotilla/events/core/choreography.hpp"
 #include "flotilla/events/core/refusal.hpp"
 #include "flotilla/journal/core/fold_row.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 #include "flotilla/net/task.hpp"
 
 namespace flotilla::events {
@@ -24,7 +25,7 @@ struct InstanceQuery {
 struct InstancePage {
   std::vector<journal::FoldRow> rows;
   bool at_end = true;
-  std::uint64_t position = 0;  // all events up to here are in them
+  journal::ReadToken position;  // all events up to here are in them
 };
 
 class InstanceRows {
@@ -41,8 +42,14 @@ class InstanceRows {
   [[nodiscard]] virtual net::Task<Asked<InstancePage>> rows(std::string choreography,
                                                             InstanceQuery query) = 0;
   // Until all events up to `position` are in the rows: then nothing; else why not.
-  [[nodiscard]] virtual net::Task<Asked<Done>> await(std::string choreography, std::uint64_t position,
+  [[nodiscard]] virtual net::Task<Asked<Done>> await(std::string choreography, journal::Position position,
                                                      Instant deadline) = 0;
+  // Until events beyond `seen` are in the rows.
+  [[nodiscard]] virtual net::Task<Asked<Done>> await_more(std::string choreography, journal::ReadToken seen,
+                                                          Instant deadline) = 0;
+  // The shard in whose lease this process follows that choreography; nothing: another process does, or none
+  // yet.
+  [[nodiscard]] virtual std::optional<std::uint32_t> seat(std::string_view choreography) const = 0;
 };
 
 }  // namespace flotilla::events

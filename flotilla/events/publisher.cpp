@@ -100,13 +100,18 @@ net::Task<Result<>> Publisher::drop_duplicates(Pending& pending) {
 
 net::Task<Asked<Publication>> Publisher::publish(TopicPtr topic, std::vector<CompleteEvent> events,
                                                  WallTime now) {
+  const std::uint32_t home = home_shard(topic->name, journal_.shards());
+  return publish_in(home, std::move(topic), std::move(events), now);
+}
+
+net::Task<Asked<Publication>> Publisher::publish_in(std::uint32_t shard, TopicPtr topic,
+                                                    std::vector<CompleteEvent> events, WallTime now) {
   Pending pending{.topic = std::move(topic),
                   .events = std::move(events),
                   .now = UtcMillis(now.ns_since_epoch / 1'000'000),
-                  .shard = 0,
+                  .shard = shard,
                   .duplicate = {},
                   .keys = {}};
-  pending.shard = home_shard(pending.topic->name, journal_.shards());
   std::set<std::string_view> seen;
   pending.keys.reserve(pending.events.size());  // `seen` looks into them
   for (const CompleteEvent& event : pending.events) {

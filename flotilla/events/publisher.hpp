@@ -1,10 +1,10 @@
 // Publishing: events into the journal, each (source, id) of a topic once, a batch at once or not at all.
 //
 // A topic's publications go to one shard of the journal, its home, so that all of one key keep their order;
-// what sagas publish lies in the shards of the sagas. An event whose id the producer gave claims it for
-// kKeepIds; one that is there already is not kept again and reported as a duplicate. Ownership: the journal
-// outlives it. Threads: one loop's. Limits: those of a Batch; a publication tries again at most once for each
-// of its events and once for its topic.
+// what sagas publish lies in the shards of the sagas, what choreographies publish in theirs. An event whose
+// id the producer gave claims it for kKeepIds; one that is there already is not kept again and reported as a
+// duplicate. Ownership: the journal outlives it. Threads: one loop's. Limits: those of a Batch; a publication
+// tries again at most once for each of its events and once for its topic.
 #pragma once
 
 #include <functional>
@@ -47,6 +47,9 @@ class Publisher {
   // overloaded, store_unavailable; nothing was kept, but where the message says that it is not known.
   [[nodiscard]] net::Task<Asked<Publication>> publish(TopicPtr topic, std::vector<CompleteEvent> events,
                                                       WallTime now);
+  // ... into a shard whose lease the publisher has for another reason.
+  [[nodiscard]] net::Task<Asked<Publication>> publish_in(std::uint32_t shard, TopicPtr topic,
+                                                         std::vector<CompleteEvent> events, WallTime now);
 
  private:
   struct Pending;

@@ -21,11 +21,11 @@ WITHIN = 400  # ms
 TOPICS = ("created", "paid", "refused", "shipped", "canceled", "noted")
 
 
-def config(also):
-    return f"""admin: {{ listen: 127.0.0.1:{ADMIN} }}
-api: {{ listen: 127.0.0.1:{API}, hosts: [a.example] }}
+def config(also, api=API, admin=ADMIN, store="sqlite:data/c.db"):
+    return f"""admin: {{ listen: 127.0.0.1:{admin} }}
+api: {{ listen: 127.0.0.1:{api}, hosts: [a.example] }}
 workers: 2
-stores: {{ journal: "sqlite:data/c.db" }}
+stores: {{ journal: "{store}" }}
 choreographies:
   order:
     correlate: .order
@@ -106,25 +106,25 @@ async def kill_often(flotilla, kills, rng):
     return also
 
 
-async def until_told(open_waits):
+async def until_told(open_waits, api):
     """Alerts by (order, what they follow), once there is one for each wait that is open and due."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         alerts = {}
-        for event in await kill_kit.events_of(API, "overdue"):
+        for event in await kill_kit.events_of(api, "overdue"):
             alerts.setdefault((event["data"]["id"], event["data"]["event"]), []).append(event)
         missing = [wait for wait in open_waits if wait not in alerts]
         if not missing:
             return alerts
         if asyncio.get_running_loop().time() > deadline:
-            raise Failed(f"nobody was told of {missing}: {json.dumps(await kill_kit.get(API, '/v1/correlations/' + missing[0][0]))}")
+            raise Failed(f"nobody was told of {missing}: {json.dumps(await kill_kit.get(api, '/v1/correlations/' + missing[0][0]))}")
         await asyncio.sleep(0.2)
 
 
-async def judge(also):
+async def judge(also, api=API):
     orders = {}
     for topic in TOPICS:
-        for event in await kill_kit.events_of(API, topic):
+        for event in await kill_kit.events_of(api, topic):
             orders.setdefault(event["data"]["order"], []).append((topic, event["id"], millis(event["recordedtime"])))
     await asyncio.sleep(3 * WITHIN / 1000)  # by now all is due
     open_waits, dues = [], {}
@@ -137,12 +137,12 @@ async def judge(also):
             for after, _all, _topics, within in EXPECT:
                 if after == topic and within:
                     dues[(order, event_id)] = recorded + within
-    alerts = await until_told(open_waits)
+    alerts = await until_told(open_waits, api)
     for key, events in alerts.items():
         check_equal(len(events), 1, f"alerts of {key}")
         check(millis(events[0]["recordedtime"]) >= dues[key], f"{key} was told before it was due")
     for order, (waits, unexpected, end) in opinions.items():
-        found = await kill_kit.get(API, f"/v1/correlations/{order}")
+        found = await kill_kit.get(api, f"/v1/correlations/{order}")
         mine = found["choreographies"][0]
         check_equal([event["topic"] for event in found["events"]], [each[0] for each in orders[order]], f"events of {order}")
         got = [(wait["after"], wait["event"], wait.get("one_of", wait.get("all_of"))) for wait in mine["expected"]]
@@ -151,7 +151,7 @@ async def judge(also):
         check_equal(mine["state"], state, f"the state of {order}")
         marked = [event["id"] for event in found["events"] if event["unexpected"]]
         check_equal(marked, unexpected, f"unexpected events of {order}")
-    listed = [item["id"] for item in await kill_kit.items_of(API, "/v1/correlations?limit=50")]
+    listed = [item["id"] for item in await kill_kit.items_of(api, "/v1/correlations?limit=50")]
     check_equal(sorted(listed), sorted(orders), "the list")
     return len(orders), len(alerts)
 

@@ -71,7 +71,7 @@ void Projection::arrived(input::Arrived in, ViewEffects& effects) {
     if (values) {
       pending.values = std::move(*values);
       pending.values.topic = std::move(event.topic);
-      pending.values.position = event.position.number();
+      pending.values.position = event.position;
       pending.values.recorded_ms = event.recorded_ms;
       auto place = place_of(*view_, pending.values);
       if (place) {

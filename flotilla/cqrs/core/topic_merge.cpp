@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "flotilla/base/assert.hpp"
+#include "flotilla/journal/core/causal_order.hpp"
 
 namespace flotilla::cqrs {
 
@@ -45,15 +46,33 @@ void cut(TopicPage& page, journal::Position end) {
   }
 }
 
-ShardPages merge_shards(std::vector<TopicPage> pages, journal::ReadToken after, std::size_t most) {
-  ShardPages merged{.events = {}, .read_to = std::move(after), .at_end = true};
-  // Within a shard time does not go back, whatever its clock did.
-  for (TopicPage& page : pages) {
-    std::int64_t time = 0;
-    for (ViewEvent& event : page.events) {
-      event.order_ms = time = std::max(time, event.recorded_ms);
+namespace {
+
+void set_order(std::vector<TopicPage>& pages) {
+  std::vector<journal::Moment> moments;
+  for (const TopicPage& page : pages) {
+    for (const ViewEvent& event : page.events) {
+      moments.push_back({.shard = event.position.shard(), .ms = event.recorded_ms, .id = {}, .cause = {}});
+      if (event.event) {
+        moments.back().id = event.event->attribute("id");
+        moments.back().cause = event.event->attribute("causationid");
+      }
     }
   }
+  journal::settle_order(moments);
+  std::size_t next = 0;
+  for (TopicPage& page : pages) {
+    for (ViewEvent& event : page.events) {
+      event.order_ms = moments[next++].ms;
+    }
+  }
+}
+
+}  // namespace
+
+ShardPages merge_shards(std::vector<TopicPage> pages, journal::ReadToken after, std::size_t most) {
+  ShardPages merged{.events = {}, .read_to = std::move(after), .at_end = true};
+  set_order(pages);
   std::vector<std::size_t> next(pages.size(), 0);
   while (merged.events.size() < most) {
     std::size_t first = pages.size();

@@ -29,8 +29,9 @@ struct ShardPages {
   bool at_end = true;
 };
 // Each page is of one shard, read from `after` on. Events of one shard keep their order; of several, the one
-// that was recorded first comes first, as far as the pages reach: what one publisher did to two topics, one
-// after the other, is folded in that order, if not within the same millisecond.
+// that was recorded first comes first, as far as the pages reach, but never one before its cause: what one
+// publisher did to two topics, one after the other, is folded in that order, if not within the same
+// millisecond.
 [[nodiscard]] ShardPages merge_shards(std::vector<TopicPage> pages, journal::ReadToken after,
                                       std::size_t most);
 // The page is of the moment when its shard ended at `end`: what lies behind was written later, and what it

@@ -81,6 +81,17 @@ TEST(ShardMerge, TheFirstRecordedComesFirstAndShardsKeepTheirOrder) {
   EXPECT_EQ(places(merge_shards({}, start, 100)), "up to 0, the end");
 }
 
+TEST(ShardMerge, WhatAnEventCausedComesBehindItWhateverTheClockSays) {
+  TopicPage causes = timed(2, {{7, 20}}, 9, true);
+  causes.events[0].event =
+      std::make_shared<const journal::Event>(journal::Event{.attributes = {{"id", "created"}}, .data = {}});
+  TopicPage caused = timed(0, {{1, 15}, {2, 16}}, 2, true);
+  caused.events[0].event = std::make_shared<const journal::Event>(
+      journal::Event{.attributes = {{"id", "paid"}, {"causationid", "created"}}, .data = {}});
+  EXPECT_EQ(places(merge_shards({caused, causes}, journal::ReadToken(4), 100)),
+            "2-7 0-1 0-2 up to 0-2.2-9, the end");
+}
+
 TEST(ShardMerge, EndsWhereAnEarlierOneMayCome) {
   const journal::ReadToken start(4);
   // The first page was cut at 1: behind it may be one of before 50.

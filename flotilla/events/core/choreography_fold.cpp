@@ -283,13 +283,17 @@ void ChoreographyFold::expect_more(Instance& instance, const FoldInput& in) cons
   }
 }
 
+bool ChoreographyFold::is_same(journal::Position one, journal::Position other) const {
+  return planted_ == FollowFault::shard_ignored ? one.number() == other.number() : one == other;
+}
+
 void ChoreographyFold::take_dead_letter(Instance& instance, const FoldInput& in) const {
   counters_->dead.add();
   ++instance.dead;
   const auto at = journal::Position::parse(attribute(in, "deadletterposition"));
   const std::string_view topic = attribute(in, "deadlettertopic");
   auto event = std::ranges::find_if(instance.events, [&](const InstanceEvent& each) {
-    return at && each.position == at->number() && each.topic == topic;
+    return at && is_same(each.position, *at) && each.topic == topic;
   });
   if (planted_ == FollowFault::dead_elsewhere && !instance.events.empty()) {
     event = instance.events.end() - 1;

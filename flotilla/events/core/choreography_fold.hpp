@@ -43,6 +43,7 @@ enum class FollowFault : std::uint8_t {
   unexpected_missed,  // what nobody expects is not marked
   expire_open,        // what is due is forgotten with the rest
   dead_elsewhere,     // a dead letter is linked to the newest event
+  shard_ignored,      // positions of different shards are taken for the same
   publish_early,      // it is told before it is due
   another_id,         // it is told by another id each time
   give_up,            // what could not be told is not tried again
@@ -71,7 +72,7 @@ struct DueRow {
   std::string after;  // topic
   std::string event;  // id of the event that it follows
   std::string correlation;
-  std::uint64_t position = 0;
+  journal::Position position;  // ... and its position
   std::vector<std::string> missing;
   bool all = false;
   friend bool operator==(const DueRow&, const DueRow&) = default;
@@ -125,6 +126,7 @@ class ChoreographyFold final : public journal::EventFold {
   [[nodiscard]] Fulfilled fulfil(Instance& instance, const journal::FoldInput& in) const;
   void expect_more(Instance& instance, const journal::FoldInput& in) const;
   void take_dead_letter(Instance& instance, const journal::FoldInput& in) const;
+  [[nodiscard]] bool is_same(journal::Position one, journal::Position other) const;
   void take_alert(Instance& instance, const journal::FoldInput& in) const;
   [[nodiscard]] InstanceState state_of(const Instance& instance) const;
   [[nodiscard]] std::string alert_id(const Instance& instance, const Wait& wait) const;

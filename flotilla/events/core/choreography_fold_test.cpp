@@ -48,7 +48,7 @@ class Following {
     in.data = json::parse(event.data).value_or(json::Value());
     in.event = journal::event_value(event, in.data);
     in.topic = topic;
-    in.position = position_;
+    in.position = journal::Position(position_, shard_);
     in.recorded_ms = static_cast<std::int64_t>(position_) * 1000;
     place_ = fold_.place(in);
     if (place_) {
@@ -67,6 +67,7 @@ class Following {
   std::string text_;
   Instance instance_;
   std::uint64_t position_ = 0;
+  std::uint32_t shard_ = 0;
 };
 
 TEST(ChoreographyFold, FollowsAnOrderToItsEnd) {
@@ -172,6 +173,10 @@ TEST(ChoreographyFold, ReadsBackWhatItWrites) {
   Following f(order());
   f.take("created");
   f.take("paid", {{"causationid", "e1"}, {"type", "other"}});
+  EXPECT_EQ(read_instance(to_json(f.instance_)).value(), f.instance_);
+  f.shard_ = 5;
+  f.take("created");
+  EXPECT_EQ(f.instance_.events.back().position, journal::Position(3, 5));
   EXPECT_EQ(read_instance(to_json(f.instance_)).value(), f.instance_);
   EXPECT_FALSE(read_instance(json::parse(R"({"id":7})").value()));
   EXPECT_FALSE(read_instance(json::Value()));

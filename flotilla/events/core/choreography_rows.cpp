@@ -72,7 +72,7 @@ Result<DueRow> read_due_row(std::string_view name, std::string_view value) {
              .after = text("after"),
              .event = text("event"),
              .correlation = text("correlation"),
-             .position = static_cast<std::uint64_t>((*json)["position"].as_int().value_or(0)),
+             .position = read_position((*json)["position"]).value_or(journal::Position()),
              .missing = {},
              .all = (*json)["all"] == Value(true)};
   for (const Value& each : (*json)["missing"].items()) {
@@ -83,7 +83,10 @@ Result<DueRow> read_due_row(std::string_view name, std::string_view value) {
 
 std::string ChoreographyFold::alert_id(const Instance& instance, const Wait& wait) const {
   const std::string mark = wait.expectation < marks_.size() ? marks_[wait.expectation] : std::string();
-  return fmt::format("{}/{}/{}/{}", choreography_->name, instance.id, wait.position, mark);
+  return fmt::format("{}/{}/{}/{}", choreography_->name, instance.id,
+                     planted_ == FollowFault::shard_ignored ? std::to_string(wait.position.number())
+                                                            : short_text(wait.position),
+                     mark);
 }
 
 void ChoreographyFold::add_rows(const Instance& instance, bool put, Beside& rows) const {
@@ -115,7 +118,7 @@ void ChoreographyFold::add_rows(const Instance& instance, bool put, Beside& rows
           {{"alert", alert_id(instance, *wait)},
            {"after", expectation.after},
            {"event", wait->event},
-           {"position", wait->position},
+           {"position", to_json(wait->position)},
            {"all", expectation.all},
            {"missing", missing},
            {"correlation", instance.correlations.empty() ? instance.id : instance.correlations.front()},

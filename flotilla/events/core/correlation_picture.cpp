@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "flotilla/base/iso_time.hpp"
-#include "flotilla/journal/core/position.hpp"
+#include "flotilla/journal/core/causal_order.hpp"
 
 namespace flotilla::events {
 namespace {
@@ -15,7 +15,6 @@ namespace {
 using json::Value;
 
 Value time_of(std::int64_t ms) { return ms == 0 ? Value() : Value(iso_time({ms * 1'000'000})); }
-Value position_of(std::uint64_t number) { return journal::Position(number).text(); }
 
 Value list_of(const std::vector<std::string>& texts) {
   Value out = Value::array();
@@ -34,7 +33,7 @@ Value expected(const FoundInstance& found, std::int64_t now_ms) {
     const Expectation& expectation = found.choreography->expect[wait.expectation];
     out.push_back(Value::object({{"after", expectation.after},
                                  {"event", wait.event},
-                                 {"position", position_of(wait.position)},
+                                 {"position", wait.position.text()},
                                  {expectation.all ? "all_of" : "one_of", list_of(wait.missing)},
                                  {"due", time_of(wait.due_ms)},
                                  {"overdue", wait.due_ms != 0 && wait.due_ms <= now_ms},
@@ -71,7 +70,7 @@ Value deliveries(const InstanceEvent& event, const std::vector<GroupProgress>& g
          {"attempts", dead.attempts},
          {"reason", dead.reason},
          {"code", dead.code},
-         {"dead_letter", Value::object({{"topic", dead.topic}, {"position", position_of(dead.position)}})}}));
+         {"dead_letter", Value::object({{"topic", dead.topic}, {"position", dead.position.text()}})}}));
   }
   for (const GroupProgress& group : groups) {
     const bool is_dead =
@@ -79,15 +78,17 @@ Value deliveries(const InstanceEvent& event, const std::vector<GroupProgress>& g
     if (group.topic != event.topic || is_dead) {
       continue;
     }
-    const bool settled =
-        event.position <= group.progress.mark || group.progress.settled.contains(event.position);
+    const std::uint64_t number = event.position.number();
+    const auto progress = group.progress.find(event.position.shard());
+    const bool settled = progress != group.progress.end() &&
+                         (number <= progress->second.mark || progress->second.settled.contains(number));
     out.push_back(Value::object({{"subscription", group.name}, {"state", settled ? "settled" : "pending"}}));
   }
   return out;
 }
 
 Value event_json(const InstanceEvent& event, const std::vector<GroupProgress>& groups) {
-  return Value::object({{"position", position_of(event.position)},
+  return Value::object({{"position", event.position.text()},
                         {"topic", event.topic},
                         {"id", event.id},
                         {"source", event.source},
@@ -101,6 +102,31 @@ Value event_json(const InstanceEvent& event, const std::vector<GroupProgress>& g
                         {"deliveries", deliveries(event, groups)}});
 }
 
+using EventsByPlace = std::map<std::pair<std::uint32_t, std::uint64_t>, const InstanceEvent*>;
+
+// As they are folded: those of one shard as they lie there, of several by when they were recorded, and none
+// before its cause.
+std::vector<const InstanceEvent*> in_order(const EventsByPlace& events) {
+  std::vector<journal::Moment> moments;
+  std::vector<const InstanceEvent*> all;
+  for (const auto& [place, event] : events) {
+    moments.push_back(
+        {.shard = place.first, .ms = event->recorded_ms, .id = event->id, .cause = event->cause});
+    all.push_back(event);
+  }
+  journal::settle_order(moments);
+  std::vector<std::pair<std::int64_t, std::size_t>> order;
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    order.emplace_back(moments[i].ms, i);
+  }
+  std::ranges::sort(order);
+  std::vector<const InstanceEvent*> sorted;
+  for (const auto& [ms, i] : order) {
+    sorted.push_back(all[i]);
+  }
+  return sorted;
+}
+
 // How much a state asks to be looked at.
 int weight(InstanceState state) {
   constexpr std::array<int, kInstanceStates> kWeights{2, 3, 0, 1};  // open, overdue, ok, undone
@@ -112,7 +138,7 @@ int weight(InstanceState state) {
 Value picture(const PictureParts& parts, std::int64_t now_ms) {
   Value choreographies = Value::array();
   std::vector<std::string> correlations;
-  std::map<std::uint64_t, const InstanceEvent*> events;  // of one that is in several, the one that says most
+  EventsByPlace events;  // of one that is in several, the one that says most
   std::optional<InstanceState> state;
   for (const FoundInstance& found : parts.instances) {
     const InstanceState now = state_at(found.instance, now_ms);
@@ -124,14 +150,14 @@ Value picture(const PictureParts& parts, std::int64_t now_ms) {
       }
     }
     for (const InstanceEvent& event : found.instance.events) {
-      const InstanceEvent*& known = events[event.position];
+      const InstanceEvent*& known = events[{event.position.shard(), event.position.number()}];
       if (known == nullptr || (known->unexpected && !event.unexpected)) {
         known = &event;
       }
     }
   }
   Value all = Value::array();
-  for (const auto& [position, event] : events) {
+  for (const InstanceEvent* const event : in_order(events)) {
     all.push_back(event_json(*event, parts.groups));
   }
   Value sagas = Value::array();

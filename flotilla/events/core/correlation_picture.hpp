@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct FoundInstance {
 struct GroupProgress {
   std::string name;
   std::string topic;
-  SubscriptionProgress progress;
+  std::map<std::uint32_t, SubscriptionProgress> progress;  // by shard
 };
 
 struct PictureParts {

@@ -33,16 +33,18 @@ journal::Event alert_event(const Choreography& choreography, const DueRow& due) 
           .data = json::write(data)};
 }
 
-WatchEffect DeadlineWatch::looked(std::vector<DueRow> due, std::uint64_t position, std::int64_t now_ms) {
+WatchEffect DeadlineWatch::looked(std::vector<DueRow> due, journal::ReadToken position, std::int64_t now_ms) {
   std::ranges::reverse(due);
   due_ = std::move(due);
-  seen_ = position;
-  told_ = 0;
+  seen_ = std::move(position);
+  told_.reset();
   return next(now_ms);
 }
 
-WatchEffect DeadlineWatch::told(std::uint64_t position, std::int64_t now_ms) {
-  told_ = std::max(told_, position);
+WatchEffect DeadlineWatch::told(journal::Position position, std::int64_t now_ms) {
+  if (!told_ || !told_->covers(position)) {
+    told_ = position;
+  }
   return next(now_ms);
 }
 
@@ -50,7 +52,7 @@ WatchEffect DeadlineWatch::failed(std::int64_t now_ms) {
   const bool gives_up = planted_ == FollowFault::give_up;
   due_.clear();
   return Rest{.seen = seen_,
-              .position = gives_up ? UINT64_MAX : 0,
+              .position = gives_up ? std::optional(journal::Position(UINT64_MAX)) : std::nullopt,
               .until_ms = gives_up ? INT64_MAX : now_ms + kAgainMs};
 }
 
@@ -65,14 +67,14 @@ WatchEffect DeadlineWatch::next(std::int64_t now_ms) {
     }
     return tell;
   }
-  if (told_ != 0) {  // what is due stands there until that is folded
+  if (told_) {  // what is due stands there until that is folded
     return Rest{.seen = seen_, .position = told_, .until_ms = now_ms + kAgainMs};
   }
   std::int64_t until = now_ms + kRestMs;
   if (!due_.empty()) {
     until = std::min(until, due_.back().due_ms);
   }
-  return Rest{.seen = seen_, .position = 0, .until_ms = until};
+  return Rest{.seen = seen_, .position = {}, .until_ms = until};
 }
 
 }  // namespace flotilla::events

@@ -14,6 +14,7 @@
 
 #include "flotilla/events/core/choreography_fold.hpp"
 #include "flotilla/journal/core/event.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 
 namespace flotilla::events {
 
@@ -24,11 +25,11 @@ struct LookAtDue {};  // looked(), failed(): the first kDuePage rows under kDueK
 struct TellOverdue {  // told(), failed()
   DueRow due;
 };
-// rested(): until the rows are those of a position beyond `seen`, or of `position` at least where it is not
-// 0, or until that time.
+// rested(): until the rows have come to `position`, or where there is none beyond `seen` in any shard, or
+// until that time.
 struct Rest {
-  std::uint64_t seen = 0;
-  std::uint64_t position = 0;
+  journal::ReadToken seen;
+  std::optional<journal::Position> position;
   std::int64_t until_ms = 0;
 };
 using WatchEffect = std::variant<LookAtDue, TellOverdue, Rest>;
@@ -46,8 +47,8 @@ class DeadlineWatch {
 
   [[nodiscard]] WatchEffect start() { return LookAtDue{}; }
   // `position`: of the rows, at least.
-  [[nodiscard]] WatchEffect looked(std::vector<DueRow> due, std::uint64_t position, std::int64_t now_ms);
-  [[nodiscard]] WatchEffect told(std::uint64_t position, std::int64_t now_ms);
+  [[nodiscard]] WatchEffect looked(std::vector<DueRow> due, journal::ReadToken position, std::int64_t now_ms);
+  [[nodiscard]] WatchEffect told(journal::Position position, std::int64_t now_ms);
   [[nodiscard]] WatchEffect failed(std::int64_t now_ms);
   [[nodiscard]] WatchEffect rested() { return LookAtDue{}; }
 
@@ -56,8 +57,8 @@ class DeadlineWatch {
 
   FollowFault planted_;
   std::vector<DueRow> due_;  // the earliest last
-  std::uint64_t seen_ = 0;
-  std::uint64_t told_ = 0;  // position of what was told last, since it looked
+  journal::ReadToken seen_;
+  std::optional<journal::Position> told_;  // of what was told last, since it looked; all lie in one shard
   std::uint64_t tells_ = 0;
 };
 

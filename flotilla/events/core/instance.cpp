@@ -21,7 +21,7 @@ Value list_of(const std::vector<std::string>& texts) {
 Value to_json(const DeadDelivery& dead) {
   return Value::object({{"group", dead.group},
                         {"topic", dead.topic},
-                        {"position", dead.position},
+                        {"position", events::to_json(dead.position)},
                         {"reason", dead.reason},
                         {"code", dead.code},
                         {"attempts", dead.attempts}});
@@ -29,7 +29,7 @@ Value to_json(const DeadDelivery& dead) {
 
 // What is as usual is left out: a row is written with each of its events.
 Value to_json(const InstanceEvent& event) {
-  Value out = Value::object({{"position", event.position},
+  Value out = Value::object({{"position", events::to_json(event.position)},
                              {"topic", event.topic},
                              {"id", event.id},
                              {"source", event.source},
@@ -60,7 +60,7 @@ Value to_json(const InstanceEvent& event) {
 
 Value to_json(const Wait& wait) {
   return Value::object({{"expectation", wait.expectation},
-                        {"position", wait.position},
+                        {"position", events::to_json(wait.position)},
                         {"event", wait.event},
                         {"due", wait.due_ms},
                         {"told", wait.told_ms},
@@ -77,6 +77,11 @@ class Reader {
     const auto read = value_[name].as_int();
     good_ = good_ && read && *read >= 0;
     into = static_cast<T>(read.value_or(0));
+  }
+  void position(std::string_view name, journal::Position& into) {
+    const auto read = read_position(value_[name]);
+    good_ = good_ && read;
+    into = read.value_or(journal::Position());
   }
   void text(std::string_view name, std::string& into) {
     const Value& read = value_[name];
@@ -103,7 +108,7 @@ bool read(const Value& value, DeadDelivery& dead) {
   Reader in(value);
   in.text("group", dead.group);
   in.text("topic", dead.topic);
-  in.number("position", dead.position);
+  in.position("position", dead.position);
   in.text("reason", dead.reason);
   in.text("code", dead.code);
   in.number("attempts", dead.attempts);
@@ -112,7 +117,7 @@ bool read(const Value& value, DeadDelivery& dead) {
 
 bool read(const Value& value, InstanceEvent& event) {
   Reader in(value);
-  in.number("position", event.position);
+  in.position("position", event.position);
   in.text("topic", event.topic);
   in.text("id", event.id);
   in.text("source", event.source);
@@ -139,7 +144,7 @@ bool read(const Value& value, InstanceEvent& event) {
 bool read(const Value& value, Wait& wait) {
   Reader in(value);
   in.number("expectation", wait.expectation);
-  in.number("position", wait.position);
+  in.position("position", wait.position);
   in.text("event", wait.event);
   in.number("due", wait.due_ms);
   in.number("told", wait.told_ms);
@@ -155,6 +160,24 @@ std::optional<InstanceState> parse_instance_state(std::string_view text) noexcep
   const auto found = std::ranges::find(kStates, text);
   return found == kStates.end() ? std::nullopt
                                 : std::optional(static_cast<InstanceState>(found - kStates.begin()));
+}
+
+std::string short_text(journal::Position position) {
+  return position.shard() == 0 ? std::to_string(position.number()) : position.text();
+}
+
+Value to_json(journal::Position position) {
+  return position.shard() == 0 ? Value(position.number()) : Value(position.text());
+}
+
+std::optional<journal::Position> read_position(const Value& value) {
+  if (value.is_string()) {
+    const auto read = journal::Position::parse(value.as_string());
+    return read ? std::optional(*read) : std::nullopt;
+  }
+  const auto number = value.as_int();
+  return number && *number >= 0 ? std::optional(journal::Position(static_cast<std::uint64_t>(*number)))
+                                : std::nullopt;
 }
 
 std::int64_t Instance::due_ms() const noexcept {
@@ -185,7 +208,7 @@ Value to_json(const Instance& instance) {
                         {"state", to_string(instance.state)},
                         {"started_at", instance.started_ms},
                         {"changed_at", instance.changed_ms},
-                        {"first", instance.first},
+                        {"first", to_json(instance.first)},
                         {"started", instance.started},
                         {"end", instance.end ? Value(to_string(*instance.end)) : Value()},
                         {"events", events},
@@ -207,7 +230,7 @@ Result<Instance> read_instance(const Value& value) {
   in.text("id", out.id);
   in.number("started_at", out.started_ms);
   in.number("changed_at", out.changed_ms);
-  in.number("first", out.first);
+  in.position("first", out.first);
   out.started = value["started"] == Value(true);
   std::string state;
   in.text("state", state);

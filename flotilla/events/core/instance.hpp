@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "flotilla/base/error.hpp"
+#include "flotilla/journal/core/position.hpp"
 #include "flotilla/json/value.hpp"
 
 namespace flotilla::events {
@@ -34,7 +35,7 @@ inline constexpr std::size_t kInstanceStates = 4;
 struct DeadDelivery {
   std::string group;
   std::string topic;  // of the dead letter
-  std::uint64_t position = 0;
+  journal::Position position;
   std::string reason;
   std::string code;
   std::uint32_t attempts = 0;
@@ -42,7 +43,7 @@ struct DeadDelivery {
 };
 
 struct InstanceEvent {
-  std::uint64_t position = 0;
+  journal::Position position;
   std::string topic;
   std::string id;
   std::string source;
@@ -60,7 +61,7 @@ struct InstanceEvent {
 // What is expected since an event.
 struct Wait {
   std::size_t expectation = 0;  // its number in the choreography
-  std::uint64_t position = 0;   // of the event that it follows
+  journal::Position position;   // of the event that it follows
   std::string event;            // the id of that
   std::int64_t due_ms = 0;      // 0: whenever
   std::int64_t told_ms = 0;     // when it was told that this is overdue; 0: it was not
@@ -72,7 +73,7 @@ struct Instance {
   std::string id;
   std::int64_t started_ms = 0;
   std::int64_t changed_ms = 0;
-  std::uint64_t first = 0;           // position of its first event
+  journal::Position first;           // of its first event
   bool started = false;              // by an event of the choreography's `start`
   std::optional<InstanceState> end;  // what the last event that ends it said
   InstanceState state = InstanceState::open;
@@ -96,7 +97,14 @@ struct Instance {
 // Open waits that are beyond their time make it overdue, whether or not that was told.
 [[nodiscard]] InstanceState state_at(const Instance& instance, std::int64_t now_ms) noexcept;
 
+// As rows and ids of alerts have it: "17" in the first shard, which is the only one of an embedded store,
+// "5-17" in another.
+[[nodiscard]] std::string short_text(journal::Position position);
+
 [[nodiscard]] json::Value to_json(const Instance& instance);
+// A position in a row.
+[[nodiscard]] json::Value to_json(journal::Position position);
+[[nodiscard]] std::optional<journal::Position> read_position(const json::Value& value);
 // Errors: invalid (damaged).
 [[nodiscard]] Result<Instance> read_instance(const json::Value& value);
 

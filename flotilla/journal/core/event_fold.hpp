@@ -17,6 +17,7 @@
 
 #include "flotilla/base/error.hpp"
 #include "flotilla/journal/core/fold_row.hpp"
+#include "flotilla/journal/core/position.hpp"
 #include "flotilla/json/value.hpp"
 
 namespace flotilla::journal {
@@ -26,7 +27,7 @@ struct FoldInput {
   json::Value data;   // null where there is none
   json::Value event;  // its attributes, with `data`
   std::string topic;
-  std::uint64_t position = 0;
+  Position position;
   std::int64_t recorded_ms = 0;
 };
 

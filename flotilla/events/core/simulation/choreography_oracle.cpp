@@ -129,13 +129,21 @@ Verdict judge(const Choreography& c, const std::vector<Fact>& facts) {
   return out;
 }
 
-Verdict verdict_of(const Instance& instance) {
+journal::Position place_of(std::uint64_t n, std::uint32_t shards) {
+  return n == 0 ? journal::Position() : journal::Position((n - 1) / shards + 1, (n - 1) % shards);
+}
+
+std::uint64_t order_of(journal::Position place, std::uint32_t shards) {
+  return place.number() == 0 ? 0 : (place.number() - 1) * shards + place.shard() + 1;
+}
+
+Verdict verdict_of(const Instance& instance, std::uint32_t shards) {
   Verdict out;
   out.state = instance.state;
   out.told = instance.told;
   for (const Wait& wait : instance.waits) {
     ExpectedWait& made = out.waits.emplace_back(ExpectedWait{.expectation = wait.expectation,
-                                                             .position = wait.position,
+                                                             .position = order_of(wait.position, shards),
                                                              .due_ms = wait.due_ms,
                                                              .told_ms = wait.told_ms,
                                                              .missing = wait.missing});
@@ -143,7 +151,7 @@ Verdict verdict_of(const Instance& instance) {
   }
   std::ranges::sort(out.waits);
   for (const InstanceEvent& event : instance.events) {
-    out.events.push_back(event.position);
+    out.events.push_back(order_of(event.position, shards));
     out.unexpected.push_back(event.unexpected);
     out.late.push_back(event.late);
     out.depth.push_back(event.depth);

@@ -17,7 +17,7 @@ namespace flotilla::events::simulation {
 
 // An event, a dead letter or an alert, as the world published it.
 struct Fact {
-  std::uint64_t position = 0;
+  std::uint64_t position = 0;  // among all, of whatever shard: in the order in which they are folded
   std::int64_t recorded_ms = 0;
   std::string topic;
   std::string id;
@@ -52,8 +52,11 @@ struct Verdict {
 
 // `facts`: of one transaction, in order. `alert`: the id of the event that tells a wait.
 [[nodiscard]] Verdict judge(const Choreography& choreography, const std::vector<Fact>& facts);
+// Where the n-th of all lies in a journal of so many shards; and back.
+[[nodiscard]] journal::Position place_of(std::uint64_t n, std::uint32_t shards);
+[[nodiscard]] std::uint64_t order_of(journal::Position place, std::uint32_t shards);
 // The same of what the fold says.
-[[nodiscard]] Verdict verdict_of(const Instance& instance);
+[[nodiscard]] Verdict verdict_of(const Instance& instance, std::uint32_t shards);
 [[nodiscard]] std::string describe(const Verdict& verdict);
 
 }  // namespace flotilla::events::simulation

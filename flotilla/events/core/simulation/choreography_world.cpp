@@ -46,12 +46,12 @@ std::vector<Choreography> choreographies() {
   };
 }
 
-journal::FoldInput input_of(const Fact& fact, const journal::Event& event) {
+journal::FoldInput input_of(const Fact& fact, const journal::Event& event, std::uint32_t shards) {
   journal::FoldInput in;
   in.data = json::parse(event.data).value();
   in.event = journal::event_value(event, in.data);
   in.topic = fact.topic;
-  in.position = fact.position;
+  in.position = place_of(fact.position, shards);
   in.recorded_ms = fact.recorded_ms;
   return in;
 }
@@ -70,7 +70,7 @@ std::string_view to_string(Reached reached) noexcept {
                                                           "folded-anew",   "expired",
                                                           "not-expired",   "dead-linked",
                                                           "dead-unlinked", "alias",
-                                                          "deep"};
+                                                          "deep",          "several-shards"};
   return kNames[static_cast<std::size_t>(reached)];
 }
 
@@ -95,6 +95,10 @@ ChoreographyWorld::ChoreographyWorld(const ChoreographyWorldConfig& config, Chor
            .anew = odds(8),
            .sweep = odds(80),
            .dead = odds(100)};
+  shards_ = random_.below(2) == 0 ? 1 : 3;
+  if (shards_ > 1) {
+    coverage_.count(Reached::several_shards);
+  }
   choreography_ = std::make_shared<const Choreography>(all[random_.below(all.size())]);
   FLOTILLA_ASSERT(check(*choreography_).empty());
   fold_ = std::make_unique<ChoreographyFold>(choreography_, counters_, planted_);
@@ -116,6 +120,14 @@ void ChoreographyWorld::violated(std::string what) {
   if (violation_.empty()) {
     violation_ = fmt::format("at {} ms, position {} of {}: {}", now_ms_, position_, end(), what);
   }
+}
+
+journal::ReadToken ChoreographyWorld::token(std::uint64_t n) const {
+  journal::ReadToken all(shards_);
+  for (std::uint32_t back = 0; back < shards_ && back < n; ++back) {
+    all.advance_to(place_of(n - back, shards_));
+  }
+  return all;
 }
 
 void ChoreographyWorld::happen() {
@@ -224,7 +236,7 @@ void ChoreographyWorld::publish_dead_letter() {
   event.attributes.insert(event.attributes.end(),
                           {{"deadlettergroup", "g"},
                            {"deadlettertopic", fact.dead_topic},
-                           {"deadletterposition", journal::Position(fact.dead_at).text()},
+                           {"deadletterposition", place_of(fact.dead_at, shards_).text()},
                            {"deadletterreason", "refused"},
                            {"deadlettercode", "402"},
                            {"deadletterattempts", "3"}});
@@ -250,7 +262,7 @@ void ChoreographyWorld::fold(std::size_t most, bool commit) {
   std::uint64_t position = position_;
   for (; position < end() && position - position_ < most; ++position) {
     const Stored& stored = journal_[position];
-    const journal::FoldInput in = input_of(stored.fact, stored.event);
+    const journal::FoldInput in = input_of(stored.fact, stored.event, shards_);
     const auto name = fold_->place(in);
     if (!name) {
       continue;
@@ -325,13 +337,14 @@ void ChoreographyWorld::watch() {
         due.push_back(read_due_row(name.row, value).value());
       }
     }
-    next_ = watch_->looked(std::move(due), position_, now_ms_);
+    next_ = watch_->looked(std::move(due), token(position_), now_ms_);
   } else if (const auto* const tells = std::get_if<TellOverdue>(&next_)) {
     const TellOverdue what = *tells;
     tell(what);
   } else {
     const Rest& rest = std::get<Rest>(next_);
-    const bool come = position_ >= (rest.position != 0 ? rest.position : rest.seen + 1);
+    const journal::ReadToken now = token(position_);
+    const bool come = rest.position ? now.covers(*rest.position) : !rest.seen.covers(now);
     if (come || now_ms_ >= rest.until_ms) {
       next_ = watch_->rested();
     }
@@ -357,7 +370,7 @@ void ChoreographyWorld::tell(const TellOverdue& tell) {
     Fact fact;
     fact.topic = choreography_->on_overdue;
     fact.instance = tell.due.id;
-    fact.id = fmt::format("alert/{}/{}", tell.due.position, number);
+    fact.id = fmt::format("alert/{}/{}", order_of(tell.due.position, shards_), number);
     if (!told_.insert(fmt::format("{} {}", tell.due.id, fact.id)).second) {
       violated(fmt::format("{} is kept twice of {}", fact.id, tell.due.id));
     }
@@ -371,7 +384,7 @@ void ChoreographyWorld::tell(const TellOverdue& tell) {
     next_ = watch_->failed(now_ms_);
     return;
   }
-  next_ = watch_->told(end(), now_ms_);
+  next_ = watch_->told(place_of(end(), shards_), now_ms_);
 }
 
 }  // namespace flotilla::events::simulation

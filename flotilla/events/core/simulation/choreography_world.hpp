@@ -51,8 +51,9 @@ enum class Reached : std::uint8_t {
   dead_unlinked,
   alias,
   deep,
+  several_shards,
 };
-inline constexpr std::size_t kReached = static_cast<std::size_t>(Reached::deep) + 1;
+inline constexpr std::size_t kReached = static_cast<std::size_t>(Reached::several_shards) + 1;
 [[nodiscard]] std::string_view to_string(Reached reached) noexcept;
 
 struct ChoreographyCoverage {
@@ -102,9 +103,12 @@ class ChoreographyWorld {
   [[nodiscard]] bool chance(std::uint32_t of_thousand) {
     return !healing_ && random_.below(1000) < of_thousand;
   }
+  // What covers all up to the n-th.
+  [[nodiscard]] journal::ReadToken token(std::uint64_t n) const;
   [[nodiscard]] std::uint64_t end() const { return journal_.size(); }
 
   ChoreographyCoverage& coverage_;
+  std::uint32_t shards_ = 1;  // over which what is published lies, in turn
   std::size_t steps_;
   FollowFault planted_;
   Random random_;

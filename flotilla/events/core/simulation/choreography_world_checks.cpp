@@ -65,7 +65,7 @@ void ChoreographyWorld::check_commit() {
 
 void ChoreographyWorld::check_instance(const Instance& instance, const std::vector<Fact>& facts,
                                        Rows& wanted) {
-  const Verdict says = verdict_of(instance);
+  const Verdict says = verdict_of(instance, shards_);
   const Verdict must = judge(*choreography_, facts);
   if (says != must) {
     violated(fmt::format("of {}\n  it says      {}\n  and must say {}", instance.id, describe(says),
