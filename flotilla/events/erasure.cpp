@@ -69,7 +69,7 @@ journal::KeyVault::Policies personal_topics(journal::KeyVault::Policies declared
 
 void Erasure::set_personal(journal::KeyVault::Policies policies) {
   policies_ = std::move(policies);
-  if (journal::TopicUpkeep* const upkeep = journal::topic_upkeep(journal_)) {
+  if (journal::PersonalUpkeep* const upkeep = journal::personal_upkeep(journal_)) {
     upkeep->set_personal(policies_);
   }
 }
@@ -77,7 +77,7 @@ void Erasure::set_personal(journal::KeyVault::Policies policies) {
 void Erasure::collect(telemetry::MetricsPage& page) const {
   constexpr telemetry::Family kPersonal{"flotilla_events_personal_total",
                                         "Events with personal data, by what became of it."};
-  journal::TopicUpkeep* const upkeep = journal::topic_upkeep(journal_);
+  journal::PersonalUpkeep* const upkeep = journal::personal_upkeep(journal_);
   if (upkeep == nullptr) {
     return;
   }
@@ -91,7 +91,7 @@ void Erasure::collect(telemetry::MetricsPage& page) const {
 }
 
 net::Task<Asked<journal::KeyVault::Known>> Erasure::show(std::string subject) {
-  journal::TopicUpkeep* const upkeep = journal::topic_upkeep(journal_);
+  journal::PersonalUpkeep* const upkeep = journal::personal_upkeep(journal_);
   if (upkeep == nullptr) {
     co_return refuse(Reason::not_found, "no topic has personal fields: that takes a journal in SQLite");
   }
@@ -115,7 +115,7 @@ net::Task<Asked<Erasure::Done>> Erasure::erase(std::string subject, WhoWhy who_w
   }
   const Instant deadline = saturating_add(net::Loop::current()->now(), kPatience);
   journal::Reply<Result<std::int64_t>> reply;
-  journal::topic_upkeep(journal_)->erase_key(subject, reply.send());
+  journal::personal_upkeep(journal_)->erase_key(subject, reply.send());
   const auto keys = co_await reply;
   if (!keys) {
     co_return std::unexpected(unavailable(keys.error()));
@@ -238,7 +238,7 @@ net::Task<std::vector<std::string>> Erasure::clean(Instant deadline) {
   }
   for (bool cut = false; !cut;) {
     journal::Reply<Result<std::int64_t>> reply;
-    journal::topic_upkeep(journal_)->scrub(reply.send());
+    journal::personal_upkeep(journal_)->scrub(reply.send());
     cut = (co_await reply).value_or(0) == 1;
     if (!cut && net::Loop::current()->now() >= deadline) {
       left.emplace_back("the journal's log, which readers hold");

@@ -47,7 +47,7 @@ void TopicCompactor::set_topics(const std::vector<TopicPtr>& topics) {
 }
 
 net::Task<Result<>> TopicCompactor::tend(WallTime now) {
-  if (parts_.empty() || journal::topic_upkeep(journal_) == nullptr) {
+  if (parts_.empty() || journal::compaction_upkeep(journal_) == nullptr) {
     co_return Result<>();
   }
   // A reload may replace them meanwhile.
@@ -71,7 +71,7 @@ net::Task<Result<>> TopicCompactor::work(std::string topic, PartPtr part, WallTi
   const std::int64_t now_ms = now.ns_since_epoch / 1'000'000;
   if (!part->open && part->engine.may_look(journal_.position().number(), now_ms)) {
     journal::Reply<Result<std::int64_t>> reply;
-    journal::topic_upkeep(journal_)->consumed(topic, reply.send());
+    journal::compaction_upkeep(journal_)->consumed(topic, reply.send());
     const auto floor = co_await reply;
     if (!floor) {
       co_return std::unexpected(floor.error());
@@ -103,7 +103,7 @@ net::Task<Result<compaction::Input>> TopicCompactor::carry_out(std::string topic
     positions.emplace_back(number);
   }
   journal::Reply<Result<std::int64_t>> reply;
-  journal::topic_upkeep(journal_)->forget_records(std::move(topic), std::move(positions), reply.send());
+  journal::compaction_upkeep(journal_)->forget_records(std::move(topic), std::move(positions), reply.send());
   const auto gone = co_await reply;
   if (!gone) {
     co_return std::unexpected(gone.error());

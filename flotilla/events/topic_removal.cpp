@@ -1,10 +1,14 @@
 #include "flotilla/events/topic_removal.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "flotilla/base/log.hpp"
+#include "flotilla/journal/core/shard.hpp"
+#include "flotilla/journal/moment.hpp"
 #include "flotilla/journal/topic_upkeep.hpp"
 #include "flotilla/net/clock.hpp"
 
@@ -40,7 +44,7 @@ net::Task<Result<bool>> TopicRemoval::exists(std::string topic) {
 net::Task<Asked<TopicRemoval::Removed>> TopicRemoval::remove(std::string topic, bool declared,
                                                              WhoWhy who_why) {
   if (journal::topic_upkeep(journal_) == nullptr) {
-    co_return refuse(Reason::unsupported, "topics are deleted from a journal in SQLite only, so far");
+    co_return refuse(Reason::unsupported, "this journal cannot take out the events of one topic");
   }
   if (std::string objection = objection_to_deletion(topic, uses_); !objection.empty()) {
     co_return refuse(Reason::conflict, std::move(objection));
@@ -52,13 +56,22 @@ net::Task<Asked<TopicRemoval::Removed>> TopicRemoval::remove(std::string topic, 
   if (!*there && !declared) {
     co_return refuse(Reason::not_found, fmt::format("there is no topic '{}'", topic.substr(0, 64)));
   }
-  TopicDeletion deletion{.topic = topic,
-                         .who = std::move(who_why.who),
-                         .why = std::move(who_why.why),
-                         .until = journal_.position().number()};
-  journal::Batch batch;
-  batch.epoch = journal_.epoch();
-  batch.time = wall();
+  const auto shard = seat();
+  if (!shard) {
+    co_return std::unexpected(Refusal{.reason = Reason::store_unavailable,
+                                      .detail = "no shard of the journal is this process's now: ask another, "
+                                                "or again",
+                                      .retry_after = std::chrono::seconds(1)});
+  }
+  const auto ends = co_await journal::positions(journal_);
+  if (!ends) {
+    co_return refuse(Reason::store_unavailable, ends.error().message);
+  }
+  TopicDeletion deletion{.topic = topic, .who = std::move(who_why.who), .why = std::move(who_why.why)};
+  for (std::uint32_t each = 0; each < ends->shards(); ++each) {
+    deletion.until.move_to(ends->at(each));
+  }
+  journal::Batch batch = batch_in(*shard);
   const journal::StreamRef stream = batch.create();
   batch.appends.push_back({.record_class = RecordClass::topic,
                            .stream = stream,
@@ -79,13 +92,53 @@ net::Task<Asked<TopicRemoval::Removed>> TopicRemoval::remove(std::string topic, 
   co_return Removed{.events = deletion.events, .done = done.value_or(false)};
 }
 
+// Nothing: no shard is ours.
+std::optional<std::uint32_t> TopicRemoval::seat() const {
+  for (std::uint32_t shard = 0; shard < journal_.shards(); ++shard) {
+    if (is_ours(shard)) {
+      return shard;
+    }
+  }
+  return std::nullopt;
+}
+
+bool TopicRemoval::is_ours(std::uint32_t shard) const {
+  return journal_.ownership().lease(shard).has_value();
+}
+
+journal::Batch TopicRemoval::batch_in(std::uint32_t shard) const {
+  journal::Batch batch;
+  batch.shard = shard;
+  batch.epoch = journal_.epoch(shard);
+  batch.time = wall();
+  return batch;
+}
+
+// A piece of each shard.
+net::Task<Result<std::int64_t>> TopicRemoval::forget_records(const TopicDeletion& deletion) {
+  journal::TopicUpkeep* const upkeep = journal::topic_upkeep(journal_);
+  std::int64_t all = 0;
+  for (std::uint32_t shard = 0; shard < journal_.shards(); ++shard) {
+    const journal::Position until = deletion.until.at(shard);
+    if (until.number() == 0) {
+      continue;
+    }
+    journal::Reply<Result<std::int64_t>> records;
+    upkeep->forget_topic(deletion.topic, until, records.send());
+    const auto taken = co_await records;
+    if (!taken) {
+      co_return std::unexpected(taken.error());
+    }
+    all += *taken;
+  }
+  co_return all;
+}
+
 net::Task<Result<bool>> TopicRemoval::carry_out(StreamId stream, TopicDeletion& deletion, Instant deadline) {
   journal::TopicUpkeep* const upkeep = journal::topic_upkeep(journal_);
   const std::string scope = fmt::format("event/{}", deletion.topic);  // of the ids that were published
   for (std::int64_t gone = 1; gone > 0;) {
-    journal::Reply<Result<std::int64_t>> records;
-    upkeep->forget_topic(deletion.topic, journal::Position(deletion.until), records.send());
-    const auto taken = co_await records;
+    const auto taken = co_await forget_records(deletion);
     if (!taken) {
       co_return std::unexpected(taken.error());
     }
@@ -113,18 +166,23 @@ net::Task<Result<bool>> TopicRemoval::carry_out(StreamId stream, TopicDeletion& 
 
 net::Task<journal::AppendResult> TopicRemoval::save(StreamId stream, TopicDeletion deletion,
                                                     std::string_view state) {
-  journal::Batch batch;
-  batch.epoch = journal_.epoch();
-  batch.time = wall();
+  journal::Batch batch = batch_in(journal::shard_of(stream, journal_.shards()));
   batch.summaries.push_back(row_of(stream, deletion, state));
   co_return co_await journal_.append(std::move(batch));
 }
 
 net::Task<Result<std::vector<journal::Summary>>> TopicRemoval::of(std::string topic) {
-  co_return co_await journal_.list(journal::SummaryQuery{.record_class = RecordClass::topic,
-                                                         .name = std::string(kDeletionRow),
-                                                         .limit = kShown,
-                                                         .search = {{"topic", std::move(topic)}}});
+  auto rows = co_await journal_.list(journal::SummaryQuery{.record_class = RecordClass::topic,
+                                                           .name = std::string(kDeletionRow),
+                                                           .limit = journal::kMaxSummaries,
+                                                           .search = {{"topic", std::move(topic)}}});
+  if (rows) {  // those of several shards come in no order of time
+    std::ranges::sort(*rows, std::greater<>(), [](const journal::Summary& row) {
+      return std::pair(row.created.value(), row.stream.value());
+    });
+    rows->resize(std::min(rows->size(), kShown));
+  }
+  co_return rows;
 }
 
 net::Task<Result<>> TopicRemoval::tend() {
@@ -139,7 +197,7 @@ net::Task<Result<>> TopicRemoval::tend() {
     co_return std::unexpected(rows.error());
   }
   for (const journal::Summary& row : *rows) {
-    if (under_way_.contains(row.stream)) {
+    if (under_way_.contains(row.stream) || !is_ours(journal::shard_of(row.stream, journal_.shards()))) {
       continue;
     }
     auto deletion = read_deletion_row(row.attributes);

@@ -1,12 +1,14 @@
 // Deletes topics: says so in the journal first, then takes the events out a piece at a time.
 //
 // For: the operators' API. What somebody reads is not deleted. Once the deletion is durable it is carried
-// out, whatever happens: what a crash has interrupted tend() goes on with. Events that are published from
-// then on stay. Ids of events that are gone count for nothing any more. Ownership: the journal outlives it.
-// Threads: one loop's. Limits: a request works at most kAtOnce on it, then tend() does.
+// out, whatever happens: what a crash has interrupted tend() goes on with, in a journal that several
+// processes share in the one with the lease of the shard where it is written down. Events that are published
+// from then on stay. Ids of events that are gone count for nothing any more. Ownership: the journal outlives
+// it. Threads: one loop's. Limits: a request works at most kAtOnce on it, then tend() does.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,6 +48,10 @@ class TopicRemoval {
 
  private:
   [[nodiscard]] net::Task<Result<bool>> exists(std::string topic);
+  [[nodiscard]] std::optional<std::uint32_t> seat() const;
+  [[nodiscard]] bool is_ours(std::uint32_t shard) const;
+  [[nodiscard]] journal::Batch batch_in(std::uint32_t shard) const;
+  [[nodiscard]] net::Task<Result<std::int64_t>> forget_records(const TopicDeletion& deletion);
   // Until it is done, or the deadline.
   [[nodiscard]] net::Task<Result<bool>> carry_out(journal::StreamId stream, TopicDeletion& deletion,
                                                   Instant deadline);

@@ -97,7 +97,7 @@ void PostgresJournal::start() {
                                .address = options_.address,
                                .seed = random_number(),
                                .look_every = options_.look_every},
-      leases_, [this](Position position) { moved_on(position); });
+      leases_, [this](Position position) { moved_on(position); }, [this] { forget_memory(); });
   keeper_->wait_for_first(kFirstLeases);
 }
 
@@ -132,6 +132,28 @@ void PostgresJournal::moved_on(Position position) {
   if (!tail.end().covers(position)) {
     tail.restart_at(position);
   }
+}
+
+void PostgresJournal::forget_memory() {
+  const std::lock_guard lock(publishing_);
+  for (Tail& tail : tails_) {
+    tail.restart_at(tail.end());
+  }
+}
+
+void PostgresJournal::forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) {
+  ask_reader(std::move(done), [this, topic = std::move(topic), until](pg::Reader& reader) {
+    auto gone = reader.forget_topic(topic, until);
+    if (gone && *gone > 0) {
+      forget_memory();
+    }
+    return gone;
+  });
+}
+
+void PostgresJournal::forget_scope(std::string scope, Done<Result<std::int64_t>> done) {
+  ask_reader(std::move(done),
+             [scope = std::move(scope)](pg::Reader& reader) { return reader.forget_scope(scope); });
 }
 
 void PostgresJournal::set_retention(RecordClass record_class, std::string category, Millis retain) {

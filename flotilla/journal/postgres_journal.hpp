@@ -31,6 +31,7 @@
 #include "flotilla/journal/postgres_schema.hpp"
 #include "flotilla/journal/reader_pool.hpp"
 #include "flotilla/journal/tail.hpp"
+#include "flotilla/journal/topic_upkeep.hpp"
 
 namespace flotilla::journal {
 
@@ -48,7 +49,7 @@ struct PostgresOptions {
   std::function<UtcMillis()> now;
 };
 
-class PostgresJournal final : public Journal, public Moments {
+class PostgresJournal final : public Journal, public Moments, public TopicUpkeep {
  public:
   // Brings the database to the newest schema and takes what shards it may. Errors: invalid (the address),
   // unsupported (newer schema, no libpq), unavailable.
@@ -63,6 +64,8 @@ class PostgresJournal final : public Journal, public Moments {
   void forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) override;
   void forget_rows(std::uint64_t table, Done<Result<std::int64_t>> done) override;
   [[nodiscard]] bool keeps_rows() const noexcept override { return true; }
+  void forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) override;
+  void forget_scope(std::string scope, Done<Result<std::int64_t>> done) override;
   void positions(Done<Result<ReadToken>> done) override;
   [[nodiscard]] std::uint32_t shards() const noexcept override { return pg::kShards; }
   [[nodiscard]] Ownership& ownership() noexcept override { return leases_; }
@@ -99,6 +102,8 @@ class PostgresJournal final : public Journal, public Moments {
   void ask_reader(Done<Result<T>> done, Ask ask);
   void publish(std::uint32_t shard, std::span<const RecordPtr> records);
   void moved_on(Position position);
+  // Readers look in the store again.
+  void forget_memory();
   [[nodiscard]] UtcMillis now() const;
 
   const PostgresOptions options_;

@@ -17,6 +17,9 @@ constexpr Duration kShortest = std::chrono::milliseconds(5);
 // What giving back at the end waits for the work of shards to stop.
 constexpr Duration kLastPatience = std::chrono::seconds(2);
 
+// Where all shards are ours, of so many looks one.
+constexpr int kLooksPassedOver = 10;
+
 struct Pairs {
   std::vector<std::int64_t> shards;
   std::vector<std::int64_t> epochs;
@@ -32,10 +35,11 @@ Pairs split(const std::vector<ShardEpoch>& pairs) {
 
 }  // namespace
 
-LeaseKeeper::LeaseKeeper(Options options, LeaseTable& table, Moved moved)
+LeaseKeeper::LeaseKeeper(Options options, LeaseTable& table, Moved moved, TakenOut taken_out)
     : options_(std::move(options)),
       table_(table),
       moved_(std::move(moved)),
+      taken_out_(std::move(taken_out)),
       plan_(options_.process, kShards, Random(options_.seed)) {
   thread_ = std::thread([this] { run(); });
 }
@@ -188,23 +192,39 @@ void LeaseKeeper::let_go() {
   });
 }
 
-// How far the shards of others have come.
+// How far the shards of others have come, and whether something was taken out by another process.
 void LeaseKeeper::look() {
   next_look_ = net::monotonic_now() + options_.look_every;
   bool all_ours = true;
   for (std::uint32_t shard = 0; shard < kShards && all_ours; ++shard) {
     all_ours = table_.is_held(shard);
   }
-  if (all_ours) {
+  if (all_ours && ++looks_passed_over_ < kLooksPassedOver) {
     return;
   }
-  const auto answer = ask("SELECT shard, position FROM flotilla.shards", {});
+  looks_passed_over_ = 0;
+  const auto answer = ask(
+      "SELECT shard, position FROM flotilla.shards UNION ALL SELECT -1, taken_out FROM flotilla.store", {});
   for (int row = 0; answer && row < answer->count(); ++row) {
+    if (answer->number(row, 0) < 0) {
+      note_taken_out(answer->number(row, 1));
+      continue;
+    }
     const auto shard = static_cast<std::uint32_t>(answer->number(row, 0));
     if (!table_.is_held(shard)) {
       moved_(Position(answer->unsigned_number(row, 1), shard));
     }
   }
+}
+
+// Once more at the next look: what was committed before may come into memory a moment later.
+void LeaseKeeper::note_taken_out(std::int64_t times) {
+  const bool news = times_taken_out_ && times != *times_taken_out_;
+  if (news || taken_out_twice_) {
+    taken_out_();
+  }
+  taken_out_twice_ = news;
+  times_taken_out_ = times;
 }
 
 }  // namespace flotilla::journal::pg

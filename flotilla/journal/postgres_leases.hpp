@@ -37,7 +37,10 @@ class LeaseKeeper {
   // Called on its thread, before the table tells of it.
   using Moved = std::function<void(Position)>;
 
-  LeaseKeeper(Options options, LeaseTable& table, Moved moved);
+  // Called on its thread: records were taken out of the store before their time.
+  using TakenOut = std::function<void()>;
+
+  LeaseKeeper(Options options, LeaseTable& table, Moved moved, TakenOut taken_out);
   LeaseKeeper(const LeaseKeeper&) = delete;
   LeaseKeeper& operator=(const LeaseKeeper&) = delete;
   ~LeaseKeeper();
@@ -58,10 +61,12 @@ class LeaseKeeper {
   void let_go();
   [[nodiscard]] Answer ask(const std::string& sql, const Arguments& arguments);
   void note(std::string trouble);
+  void note_taken_out(std::int64_t times);
 
   const Options options_;
   LeaseTable& table_;
   const Moved moved_;
+  const TakenOut taken_out_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -77,6 +82,9 @@ class LeaseKeeper {
   std::unique_ptr<Connection> connection_;
   std::map<std::uint32_t, std::weak_ptr<void>> leaving_shards_;  // whose work has not stopped
   Instant next_look_;
+  int looks_passed_over_ = 0;
+  std::optional<std::int64_t> times_taken_out_;
+  bool taken_out_twice_ = false;
 
   std::thread thread_;
 };

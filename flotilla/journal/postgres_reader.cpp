@@ -255,6 +255,22 @@ Result<std::int64_t> Reader::drop_periods(UtcMillis now, bool hard) {
   return change("SELECT flotilla.drop_periods($1, $2, $3, $4)", arguments);
 }
 
+Result<std::int64_t> Reader::forget_topic(const std::string& topic, Position until) {
+  Arguments arguments;
+  arguments.number(static_cast<std::int64_t>(RecordClass::topic))
+      .bytes(topic)
+      .number(std::uint64_t{until.shard()})
+      .number(until.number())
+      .number(kMaxForgotten);
+  return change("SELECT flotilla.forget_topic($1, $2, $3, $4, $5)", arguments);
+}
+
+Result<std::int64_t> Reader::forget_scope(const std::string& scope) {
+  Arguments arguments;
+  arguments.bytes(scope).number(kMaxForgotten);
+  return change("SELECT flotilla.forget_scope($1, $2)", arguments);
+}
+
 Result<std::int64_t> Reader::forget_claims(UtcMillis now, std::size_t limit) {
   Arguments arguments;
   arguments.number(now.value()).number(limit);

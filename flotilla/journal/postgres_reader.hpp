@@ -43,6 +43,9 @@ class Reader {
   [[nodiscard]] Result<std::int64_t> drop_periods(UtcMillis now, bool hard);
   [[nodiscard]] Result<std::int64_t> forget_claims(UtcMillis now, std::size_t limit);
   [[nodiscard]] Result<std::int64_t> forget_rows(std::uint64_t table);
+  // As TopicUpkeep's.
+  [[nodiscard]] Result<std::int64_t> forget_topic(const std::string& topic, Position until);
+  [[nodiscard]] Result<std::int64_t> forget_scope(const std::string& scope);
 
  private:
   [[nodiscard]] Result<Rows> ask(const std::string& sql, const Arguments& arguments);

@@ -149,5 +149,55 @@ TEST_F(PostgresRetention, SettledStreamsAndExpiredClaimsGoAFewAtATime) {
   EXPECT_EQ(forget_claims(), 0);
 }
 
+TEST_F(PostgresRetention, OneTopicIsTakenOutUpToAPosition) {
+  const auto forget = [&](std::string topic, Position until) {
+    std::int64_t all = 0;
+    for (std::int64_t gone = 1; gone > 0; all += gone) {
+      gone = test::answer<Result<std::int64_t>>([&](auto done) {
+               topic_upkeep(*journal_)->forget_topic(topic, until, std::move(done));
+             }).value();
+    }
+    return all;
+  };
+  const StreamId orders = test::create(*journal_, RecordClass::topic, {"o1", "o2"}, "orders");
+  journal_->set_retention(RecordClass::topic, "orders", kDay);
+  publish(orders, "o3", "orders");  // in a period
+  const StreamId notes = test::create(*journal_, RecordClass::topic, {"n1"}, "notes");
+  const Position until = journal_->position();
+  publish(orders, "o4", "orders");
+  EXPECT_EQ(forget("orders", until), 3);
+  EXPECT_EQ(forget("orders", until), 0);
+  EXPECT_EQ(forget("none", until), 0);
+  EXPECT_THAT(in("orders"), ElementsAre("o4"));
+  EXPECT_THAT(in("notes"), ElementsAre("n1"));
+  EXPECT_EQ(forget("orders", journal_->position()), 1);
+  EXPECT_THAT(in("orders"), IsEmpty());
+  publish(orders, "o5", "orders");  // versions never return
+  const auto page = test::read(*journal_, of_stream(RecordClass::topic, orders)).value();
+  EXPECT_EQ(page.records.back()->record.version, 5U);
+  publish(notes, "n2", "notes");
+}
+
+TEST_F(PostgresRetention, TheKeysOfAScopeAreFreed) {
+  Batch batch = now();
+  const StreamRef stream = batch.create();
+  batch.appends.push_back({RecordClass::topic, stream, 0, {record("o1", "orders")}});
+  for (int i = 0; i < 1500; ++i) {
+    batch.claims.push_back({.scope = "event/orders", .key = std::to_string(i), .holder = stream});
+  }
+  batch.claims.push_back({.scope = "event/notes", .key = "1", .holder = stream});
+  ASSERT_TRUE(append(*journal_, std::move(batch)));
+  const auto free = [&] {
+    return test::answer<Result<std::int64_t>>(
+               [&](auto done) { topic_upkeep(*journal_)->forget_scope("event/orders", std::move(done)); })
+        .value();
+  };
+  EXPECT_EQ(free(), static_cast<std::int64_t>(kMaxForgotten));
+  EXPECT_EQ(free(), 500);
+  EXPECT_EQ(free(), 0);
+  EXPECT_FALSE(test::find(*journal_, "event/orders", "7"));
+  EXPECT_TRUE(test::find(*journal_, "event/notes", "1"));
+}
+
 }  // namespace
 }  // namespace flotilla::journal

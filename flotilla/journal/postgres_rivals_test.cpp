@@ -234,5 +234,18 @@ TEST_F(PostgresRivals, TwoProcessesForgetEachThingOnceAndNothingThatLives) {
   put(0, "again", UtcMillis(0));
 }
 
+// The owner has the newest records in memory; another process takes them out.
+TEST_F(PostgresRivals, WhatAnotherProcessTakesOutIsReadFromMemoryNoMore) {
+  const auto owner = open();
+  test::create(*owner, RecordClass::topic, {"o1", "o2"}, "orders");
+  const CategoryQuery all = test::of_category(RecordClass::topic, "orders");
+  EXPECT_EQ(test::texts(test::read(*owner, all).value()).size(), 2U);
+  const auto other = open();
+  const auto gone = test::answer<Result<std::int64_t>>(
+      [&](auto done) { topic_upkeep(*other)->forget_topic("orders", owner->position(), std::move(done)); });
+  EXPECT_EQ(gone.value(), 2);
+  EXPECT_TRUE(eventually([&] { return test::read(*owner, all).value().records.empty(); }));
+}
+
 }  // namespace
 }  // namespace flotilla::journal

@@ -195,7 +195,7 @@ Steps schema_steps() {
   for (auto texts : {append_functions(), read_functions(), upkeep_functions(), lease_functions()}) {
     first.insert(first.end(), texts.begin(), texts.end());
   }
-  return {std::move(first), search_index(), row_tables()};
+  return {std::move(first), search_index(), row_tables(), topic_upkeep_functions()};
 }
 
 Result<> migrate(Connection& connection, const std::string& store, const Steps& steps) {

@@ -33,5 +33,7 @@ using Steps = std::vector<std::vector<std::string>>;
 [[nodiscard]] std::vector<std::string> read_functions();
 [[nodiscard]] std::vector<std::string> upkeep_functions();
 [[nodiscard]] std::vector<std::string> lease_functions();
+// Step 4.
+[[nodiscard]] std::vector<std::string> topic_upkeep_functions();
 
 }  // namespace flotilla::journal::pg

@@ -104,6 +104,44 @@ BEGIN
   RETURN n;
 END $$)";
 
+// The oldest records of one topic in one shard. Streams go on from their last version: appends, which look
+// for it, wait meanwhile. What is counted tells other processes to forget what they have in memory.
+constexpr const char* kForgetTopic =
+    R"(CREATE FUNCTION flotilla.forget_topic(p_class bigint, p_category bytea,
+  p_shard bigint, p_until bigint, p_limit bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE wanted bigint; t bigint; n bigint; gone bigint := 0;
+BEGIN
+  SELECT k.id INTO wanted FROM flotilla.categories k WHERE k.name = p_category;
+  IF NOT FOUND THEN RETURN 0; END IF;
+  PERFORM 1 FROM flotilla.shards WHERE shard = p_shard FOR UPDATE;
+  FOR t IN SELECT 0 UNION ALL SELECT id FROM flotilla.segments WHERE class = p_class LOOP
+    EXIT WHEN gone >= p_limit;
+    BEGIN
+      EXECUTE format('WITH old AS (SELECT position FROM flotilla.%1$I WHERE category = $1 AND category > 0 AND '
+        'shard = $2 AND position <= $3 ORDER BY position LIMIT $4), g AS (DELETE FROM flotilla.%1$I r USING old '
+        'WHERE r.shard = $2 AND r.position = old.position RETURNING r.stream, r.version), h AS (INSERT INTO '
+        'flotilla.heads AS h SELECT stream, max(version) FROM g GROUP BY stream ON CONFLICT (stream) DO UPDATE '
+        'SET version = greatest(h.version, EXCLUDED.version)) SELECT count(*) FROM g',
+        flotilla.table_name(p_class, t)) INTO n USING wanted, p_shard, p_until, p_limit - gone;
+      gone := gone + n;
+    EXCEPTION WHEN undefined_table THEN
+      NULL;  -- its period has just been dropped
+    END;
+  END LOOP;
+  IF gone > 0 THEN UPDATE flotilla.store SET forgotten = forgotten + gone, taken_out = taken_out + 1; END IF;
+  RETURN gone;
+END $$)";
+
+constexpr const char* kForgetScope = R"(CREATE FUNCTION flotilla.forget_scope(p_scope bytea, p_limit bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+BEGIN
+  DELETE FROM flotilla.claims WHERE ctid = ANY(ARRAY(SELECT ctid FROM flotilla.claims WHERE scope = p_scope
+    LIMIT p_limit FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$)";
+
 // One round of core/lease_plan.hpp: release, renew, take, and the table as it stands then. A shard whose row
 // somebody is writing under is not taken: its owner is not gone yet. Nothing here waits for an append.
 constexpr const char* kLeaseRound = R"(CREATE FUNCTION flotilla.lease_round(p_process text, p_address text,
@@ -165,6 +203,11 @@ std::vector<std::string> read_functions() {
 
 std::vector<std::string> upkeep_functions() {
   return {kOpenPeriod, kDropPeriods, kForgetStreams, kForgetClaims, kSearchText};
+}
+
+std::vector<std::string> topic_upkeep_functions() {
+  return {"ALTER TABLE flotilla.store ADD COLUMN taken_out bigint NOT NULL DEFAULT 0", kForgetTopic,
+          kForgetScope};
 }
 
 std::vector<std::string> lease_functions() { return {kLeaseRound}; }

@@ -57,7 +57,10 @@ struct SqliteOptions {
   std::string vfs;  // SQLite's way to the files; empty: the system's
 };
 
-class SqliteJournal final : public Journal, public TopicUpkeep {
+class SqliteJournal final : public Journal,
+                            public TopicUpkeep,
+                            public CompactionUpkeep,
+                            public PersonalUpkeep {
  public:
   // Creates the file, or opens it, brings it to the newest schema, and begins an epoch. Errors: conflict
   // (another process has it), unsupported (newer schema, or no journal), invalid (damaged), unavailable, io.

@@ -7,6 +7,10 @@
 namespace flotilla::journal {
 
 TopicUpkeep* topic_upkeep(Journal& journal) noexcept { return dynamic_cast<TopicUpkeep*>(&journal); }
+CompactionUpkeep* compaction_upkeep(Journal& journal) noexcept {
+  return dynamic_cast<CompactionUpkeep*>(&journal);
+}
+PersonalUpkeep* personal_upkeep(Journal& journal) noexcept { return dynamic_cast<PersonalUpkeep*>(&journal); }
 
 void SqliteJournal::forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) {
   add_job({.work =

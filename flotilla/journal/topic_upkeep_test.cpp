@@ -117,6 +117,8 @@ INSTANTIATE_TEST_SUITE_P(FromMemoryAndDisk, Upkeep, testing::Values(Tail::kMaxRe
 TEST(UpkeepOfOthers, IsNone) {
   MemoryJournal journal(test::vocabulary());
   EXPECT_EQ(topic_upkeep(journal), nullptr);
+  EXPECT_EQ(compaction_upkeep(journal), nullptr);
+  EXPECT_EQ(personal_upkeep(journal), nullptr);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flotilla/base/error.hpp"
+#include "flotilla/journal/core/read_token.hpp"
 #include "flotilla/journal/core/record.hpp"
 
 namespace flotilla::events {
@@ -37,8 +38,8 @@ struct TopicDeletion {
   std::string topic;
   std::string who;
   std::string why;
-  std::uint64_t until = 0;   // the number of a position: nothing newer is deleted
-  std::uint64_t events = 0;  // that were deleted so far
+  journal::ReadToken until{journal::kMaxShards};  // nothing newer is deleted
+  std::uint64_t events = 0;                       // that were deleted so far
   friend bool operator==(const TopicDeletion&, const TopicDeletion&) = default;
 };
 

@@ -8,7 +8,9 @@ namespace flotilla::events {
 namespace {
 
 TopicDeletion some() {
-  return {.topic = "orders", .who = "ann", .why = "a \"test\" topic", .until = 42, .events = 7};
+  TopicDeletion one{.topic = "orders", .who = "ann", .why = "a \"test\" topic", .events = 7};
+  one.until.move_to(journal::Position(42));
+  return one;
 }
 
 TEST(TopicDeletion, ComesBackAsItWas) {
@@ -16,19 +18,26 @@ TEST(TopicDeletion, ComesBackAsItWas) {
   TopicDeletion kept = some();
   kept.events = 0;
   EXPECT_EQ(decode_topic_deletion(encode(some())).value(), kept);
+  EXPECT_NE(deletion_row(some()).find(R"("until":42)"), std::string::npos)
+      << "as it was before there were shards";
+  kept.until.move_to(journal::Position(7, 63));
+  EXPECT_EQ(decode_topic_deletion(encode(kept)).value(), kept);
+  EXPECT_EQ(read_deletion_row(deletion_row(kept)).value(), kept);
 }
 
 TEST(TopicDeletion, WhatIsDamagedOrNewerIsRefused) {
   const std::string good = encode(some());
   EXPECT_EQ(decode_topic_deletion(good.substr(0, good.size() - 1)).error().code, Errc::invalid);
-  EXPECT_EQ(decode_topic_deletion(good + "\x0a\x07").error().code, Errc::unsupported);  // tag 5
+  EXPECT_EQ(decode_topic_deletion(good + "\x0c\x07").error().code, Errc::unsupported);  // tag 6
   EXPECT_FALSE(read_deletion_row("{}"));
   EXPECT_FALSE(read_deletion_row("x"));
 }
 
 TEST(TopicDeletion, TheLongestRowFits) {
-  TopicDeletion longest{
-      .topic = std::string(64, 't'), .who = std::string(128, '"'), .until = UINT64_MAX >> 1};
+  TopicDeletion longest{.topic = std::string(64, 't'), .who = std::string(128, '"'), .why = {}};
+  for (std::uint32_t shard = 0; shard < journal::kMaxShards; ++shard) {
+    longest.until.move_to(journal::Position(UINT64_MAX >> 1, shard));
+  }
   longest.why = std::string(1024, '"');
   EXPECT_LE(deletion_row(longest).size(), journal::kMaxAttributes);
 }
