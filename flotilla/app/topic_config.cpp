@@ -11,6 +11,11 @@ void check_topics(const ConfigFile& file, const config::Node& root, config::Prob
     return;
   }
   for (const events::TopicPtr& topic : file.topics) {
+    if (events::retention_of(*topic).size > 0) {
+      problems.add(
+          root.find("topics")->find(topic->name)->find("retain_size")->place,
+          "retention by size over a journal in PostgreSQL is not in this build yet; use sqlite:PATH");
+    }
     if (events::retention_of(*topic).compact) {
       problems.add(root.find("topics")->find(topic->name)->find("compact")->place,
                    "compaction over a journal in PostgreSQL is not in this build yet; use sqlite:PATH");

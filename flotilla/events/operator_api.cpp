@@ -5,6 +5,7 @@
 #include "flotilla/base/duration_text.hpp"
 #include "flotilla/base/iso_time.hpp"
 #include "flotilla/base/log.hpp"
+#include "flotilla/config/values.hpp"
 #include "flotilla/events/answers.hpp"
 #include "flotilla/events/core/read_token.hpp"
 #include "flotilla/events/topic_count.hpp"
@@ -32,6 +33,9 @@ net::Task<Asked<json::Value>> OperatorApi::describe(TopicPtr topic) {
        {"events", *events},
        {"position", end.text()},
        {"retain", text_or_null(topic->retain == Duration::zero() ? "" : show_duration(topic->retain))},
+       {"retain_size", retention_of(*topic).size == 0
+                           ? json::Value()
+                           : json::Value(config::show_size(retention_of(*topic).size))},
        {"compact", retention_of(*topic).compact},
        {"key", text_or_null(topic->key_text)},
        {"schema", topic->schema.has_value()}});

@@ -82,6 +82,10 @@ Spec<RetainedTopic> topic_spec(const config::Sources& sources) {
       "fields that can be erased ([events](events.md#personal-data)); with a journal in SQLite", "none");
   s.field("retain", config::duration(kLeastRetention, kLongestRetention), &Topic::retain,
           "how long events are kept", "for ever");
+  s.field_with<std::uint64_t>(
+      "retain_size", config::size(kLeastRetainedSize, kMostRetainedSize),
+      [](RetainedTopic& topic, std::uint64_t size, const Node&, Problems&) { topic.retention.size = size; },
+      "how many bytes of events are kept ([events](events.md#retention)); with a journal in SQLite", "any");
   s.field_with<bool>(
       "compact", config::boolean(),
       [](RetainedTopic& topic, bool compact, const Node&, Problems&) { topic.retention.compact = compact; },

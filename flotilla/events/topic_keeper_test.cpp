@@ -1,4 +1,4 @@
-// What is kept of topics in an SQLite journal: compaction.
+// What is kept of topics in an SQLite journal: compaction, size.
 #include "flotilla/events/topic_keeper.hpp"
 
 #include <filesystem>
@@ -22,13 +22,16 @@ using testing::IsEmpty;
 constexpr std::int64_t kHour = 3'600'000;
 constexpr WallTime kNow{std::int64_t{100'000} * kHour * 1'000'000};
 
-TopicPtr compacted(const std::string& name) {
+TopicPtr topic_of(const std::string& name, const std::string& body) {
   const config::Sources none{.environment = [](const std::string&) { return std::nullopt; },
                              .file = [](const std::string&) { return std::nullopt; }};
   config::Problems problems;
-  const auto node = config::parse_document(name + ": { compact: true }", none, problems);
+  const auto node = config::parse_document(name + ": " + body, none, problems);
   return read_topics(*node, none, problems).front();
 }
+
+TopicPtr compacted(const std::string& name) { return topic_of(name, "{ compact: true }"); }
+TopicPtr of_a_mebibyte(const std::string& name) { return topic_of(name, "{ retain_size: 1MiB }"); }
 
 class KeptTopic : public testing::Test {
  public:
@@ -95,8 +98,11 @@ class KeptTopic : public testing::Test {
   }
   // What is in the topic, as key=data.
   net::Task<std::vector<std::string>> in(std::string topic) {
-    const auto page = co_await journal_->read(journal::CategoryQuery{
-        .record_class = RecordClass::topic, .category = std::move(topic), .after = {}});
+    const auto page = co_await journal_->read(
+        journal::CategoryQuery{.record_class = RecordClass::topic,
+                               .category = std::move(topic),
+                               .after = {},
+                               .limits = {.records = 1000, .bytes = journal::kMaxPageBytes}});
     std::vector<std::string> texts;
     for (const journal::RecordPtr& record : page->records) {
       const auto event = journal::decode_event(record->record.body).value();
@@ -218,6 +224,66 @@ TEST_F(KeptTopic, GoesOnWithinItsBoundsAndAfterARestart) {
     }
   });
   expect_sound();
+}
+
+// Of 40 events of about 40 KiB, which number themselves.
+TEST_F(KeptTopic, KeepsToItsSize) {
+  const std::string padding(40'000, 'x');
+  run([&]() -> net::Task<> {
+    TopicTrimmer trimmer(*journal_);
+    trimmer.set_topics({of_a_mebibyte("a"), default_topic("b")});
+    for (int i = 0; i < 40; ++i) {
+      co_await publish("a", "", std::to_string(i) + padding);
+      co_await publish("b", "", "small");
+      if (i % 10 == 9) {
+        EXPECT_TRUE(co_await trimmer.tend());
+      }
+    }
+    const auto left = co_await in("a");
+    EXPECT_EQ(left.size(), 26U);  // 26 * 40 KB fit into 1 MiB, 27 do not
+    EXPECT_EQ(left.front().substr(0, 5), "=14xx");
+    EXPECT_EQ((co_await in("b")).size(), 40U);
+  });
+  expect_sound();
+}
+
+TEST_F(KeptTopic, IsLargerWhileSomebodyHasNotPassed) {
+  const std::string padding(200'000, 'x');
+  run([&]() -> net::Task<> {
+    TopicTrimmer trimmer(*journal_);
+    trimmer.set_topics({of_a_mebibyte("a")});
+    for (int i = 0; i < 10; ++i) {
+      co_await publish("a", "", padding);
+    }
+    co_await save_cursor("subscription", "a", 2);
+    EXPECT_TRUE(co_await trimmer.tend());
+    EXPECT_EQ((co_await in("a")).size(), 8U);
+    co_await save_cursor("subscription", "a", 10);
+    EXPECT_TRUE(co_await trimmer.tend());
+    EXPECT_EQ((co_await in("a")).size(), 5U);
+  });
+  expect_sound();
+}
+
+// What was weighed before says nothing any more.
+TEST_F(KeptTopic, IsWeighedAnewWhereOthersRemove) {
+  const std::string padding(200'000, 'x');
+  run([&]() -> net::Task<> {
+    TopicTrimmer trimmer(*journal_);
+    trimmer.set_topics({of_a_mebibyte("a")});
+    for (int i = 0; i < 5; ++i) {
+      co_await publish("a", "", padding);
+    }
+    EXPECT_TRUE(co_await trimmer.tend());
+    journal::Reply<Result<std::int64_t>> reply;
+    journal_->forget_topic("a", journal::Position(4), reply.send());
+    EXPECT_EQ((co_await reply).value(), 4);
+    for (int i = 0; i < 4; ++i) {
+      co_await publish("a", "", padding);
+    }
+    EXPECT_TRUE(co_await trimmer.tend());
+    EXPECT_EQ((co_await in("a")).size(), 5U);
+  });
 }
 
 }  // namespace

@@ -261,7 +261,13 @@ void SqliteJournal::forget_streams(RecordClass record_class, std::vector<StreamI
 
 void SqliteJournal::forget_periods(bool hard, Done<Result<std::int64_t>> done) {
   add_job({.work = [this, hard](SqliteWriter& writer) { return writer.drop_old_segments(now(), hard); },
-           .done = std::move(done)});
+           .done =
+               [this, done = std::move(done)](Result<std::int64_t> gone) mutable {
+                 if (gone && *gone > 0) {
+                   note_removal({});
+                 }
+                 done(std::move(gone));
+               }});
 }
 
 void SqliteJournal::forget_claims(std::size_t limit, Done<Result<std::int64_t>> done) {
@@ -278,6 +284,13 @@ void SqliteJournal::forget_rows(std::uint64_t table, Done<Result<std::int64_t>> 
                  return writer.forget_rows(table, static_cast<std::int64_t>(kMaxForgotten));
                },
            .done = std::move(done)});
+}
+
+void SqliteJournal::weigh(std::string topic, Position after, std::uint64_t bytes,
+                          Done<Result<TopicWeight>> done) {
+  ask_reader(std::move(done), [topic = std::move(topic), after, bytes](SqliteReader& reader) {
+    return reader.weigh(topic, after, bytes);
+  });
 }
 
 void SqliteJournal::do_read(StreamQuery query, Done<Result<Page>> done) {

@@ -33,6 +33,7 @@
 #include "flotilla/journal/sqlite_writer.hpp"
 #include "flotilla/journal/store_lock.hpp"
 #include "flotilla/journal/tail.hpp"
+#include "flotilla/journal/topic_sizes.hpp"
 #include "flotilla/journal/topic_upkeep.hpp"
 
 namespace flotilla::journal {
@@ -60,7 +61,8 @@ struct SqliteOptions {
 class SqliteJournal final : public Journal,
                             public TopicUpkeep,
                             public CompactionUpkeep,
-                            public PersonalUpkeep {
+                            public PersonalUpkeep,
+                            public TopicSizes {
  public:
   // Creates the file, or opens it, brings it to the newest schema, and begins an epoch. Errors: conflict
   // (another process has it), unsupported (newer schema, or no journal), invalid (damaged), unavailable, io.
@@ -78,6 +80,9 @@ class SqliteJournal final : public Journal,
   void forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) override;
   void forget_records(std::string topic, std::vector<Position> positions,
                       Done<Result<std::int64_t>> done) override;
+  void forget_oldest(std::string topic, Position until, Done<Result<std::int64_t>> done) override;
+  void weigh(std::string topic, Position after, std::uint64_t bytes, Done<Result<TopicWeight>> done) override;
+  [[nodiscard]] std::uint64_t removals(std::string_view topic) const override;
   void consumed(std::string topic, Done<Result<std::int64_t>> done) override;
   void forget_scope(std::string scope, Done<Result<std::int64_t>> done) override;
   void set_personal(std::map<std::string, PersonalFields, std::less<>> by_topic) override;
@@ -123,6 +128,8 @@ class SqliteJournal final : public Journal,
   template <class T, class Ask>
   void ask_reader(Done<Result<T>> done, Ask ask);
   void add_job(Job job);
+  // Records of a topic were removed before the oldest ones were asked for; of any topic, where it is empty.
+  void note_removal(const std::string& topic);
 
   // The writer's thread.
   void write();
@@ -158,6 +165,8 @@ class SqliteJournal final : public Journal,
   std::deque<Request> queue_;  // guarded by mutex_, as the rest
   std::deque<Job> jobs_;
   std::map<std::pair<RecordClass, std::string>, std::int64_t> retention_changes_;  // in milliseconds
+  std::map<std::string, std::uint64_t, std::less<>> removals_;                     // by topic
+  std::uint64_t removals_of_all_ = 0;
   std::size_t queue_bytes_ = 0;
   bool started_ = false;
   bool stopping_ = false;

@@ -85,17 +85,6 @@ Result<std::unique_ptr<SqliteReader>> SqliteReader::open(const std::string& path
   return reader;
 }
 
-template <class T>
-Result<T> SqliteReader::finish(T value) {
-  if (!db_->ok()) {
-    Error error = sqlite::to_error(db_->take_error());
-    db_->roll_back();
-    error.message = fmt::format("the journal cannot be read: {}", error.message);
-    return std::unexpected(std::move(error));
-  }
-  return value;
-}
-
 std::vector<SqliteReader::Segment> SqliteReader::segments(RecordClass record_class) {
   std::vector<Segment> found;
   for (sqlite::Rows rows = segments_of_.query(static_cast<int>(record_class)); rows.next();) {

@@ -8,11 +8,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "flotilla/journal/journal.hpp"
 #include "flotilla/journal/key_vault.hpp"
 #include "flotilla/journal/sqlite.hpp"
+#include "flotilla/journal/topic_sizes.hpp"
 
 namespace flotilla::journal {
 
@@ -35,6 +39,7 @@ class SqliteReader {
   [[nodiscard]] Result<std::optional<Holder>> find(const std::string& scope, const std::string& key);
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(StreamId stream, std::uint64_t fold);
   [[nodiscard]] Result<std::optional<Cursor>> cursor(const std::string& name);
+  [[nodiscard]] Result<TopicWeight> weigh(const std::string& topic, Position after, std::uint64_t bytes);
   [[nodiscard]] Result<RowPage> rows(const RowQuery& query);
   [[nodiscard]] Result<RowValues> rows(const RowsByName& query);
 
@@ -74,5 +79,16 @@ class SqliteReader {
   sqlite::Statement begin_, end_, segments_of_, category_name_, category_id_;
   sqlite::Statement summary_, find_, snapshot_, cursor_, rows_of_table_, rows_of_key_, row_;
 };
+
+template <class T>
+Result<T> SqliteReader::finish(T value) {
+  if (!db_->ok()) {
+    Error error = sqlite::to_error(db_->take_error());
+    db_->roll_back();
+    error.message = fmt::format("the journal cannot be read: {}", error.message);
+    return std::unexpected(std::move(error));
+  }
+  return value;
+}
 
 }  // namespace flotilla::journal

@@ -150,6 +150,11 @@ std::int64_t SqliteWriter::consumed(const std::string& topic) {
   return rows.next() && !rows.is_null(0) ? std::min(rows.integer(0), last) : last;
 }
 
+std::int64_t SqliteWriter::forget_oldest(const std::string& topic, Position until, std::int64_t limit) {
+  const auto floor = static_cast<std::uint64_t>(consumed(topic));
+  return forget_topic(topic, Position(std::min(until.number(), floor)), limit);
+}
+
 std::int64_t SqliteWriter::forget_records(const std::string& topic, std::span<const Position> positions) {
   const auto category = categories_.find(topic);
   if (category == categories_.end()) {

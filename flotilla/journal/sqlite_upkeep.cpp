@@ -14,12 +14,13 @@ PersonalUpkeep* personal_upkeep(Journal& journal) noexcept { return dynamic_cast
 
 void SqliteJournal::forget_topic(std::string topic, Position until, Done<Result<std::int64_t>> done) {
   add_job({.work =
-               [topic = std::move(topic), until](SqliteWriter& writer) {
+               [topic, until](SqliteWriter& writer) {
                  return writer.forget_topic(topic, until, static_cast<std::int64_t>(kMaxForgotten));
                },
            .done =
-               [this, done = std::move(done)](Result<std::int64_t> gone) mutable {
+               [this, topic, done = std::move(done)](Result<std::int64_t> gone) mutable {
                  if (gone && *gone > 0) {
+                   note_removal(topic);
                    tail_.restart_at(tail_.end());  // the newest records are in memory, too
                  }
                  done(std::move(gone));
@@ -31,15 +32,45 @@ void SqliteJournal::forget_records(std::string topic, std::vector<Position> posi
   positions.resize(std::min(positions.size(), kMaxForgotten));
   std::ranges::sort(positions, {}, &Position::number);
   const Position last = positions.empty() ? Position() : positions.back();
-  add_job({.work = [topic = std::move(topic), positions = std::move(positions)](
+  add_job({.work = [topic, positions = std::move(positions)](
                        SqliteWriter& writer) { return writer.forget_records(topic, positions); },
            .done =
-               [this, last, done = std::move(done)](Result<std::int64_t> gone) mutable {
+               [this, topic, last, done = std::move(done)](Result<std::int64_t> gone) mutable {
+                 if (gone && *gone > 0) {
+                   note_removal(topic);
+                 }
                  if (gone && *gone > 0 && tail_.holds(last)) {
                    tail_.restart_at(tail_.end());
                  }
                  done(std::move(gone));
                }});
+}
+
+TopicSizes* topic_sizes(Journal& journal) noexcept { return dynamic_cast<TopicSizes*>(&journal); }
+
+void SqliteJournal::forget_oldest(std::string topic, Position until, Done<Result<std::int64_t>> done) {
+  add_job({.work =
+               [topic = std::move(topic), until](SqliteWriter& writer) {
+                 return writer.forget_oldest(topic, until, static_cast<std::int64_t>(kMaxForgotten));
+               },
+           .done =
+               [this, until, done = std::move(done)](Result<std::int64_t> gone) mutable {
+                 if (gone && *gone > 0 && tail_.holds(until)) {
+                   tail_.restart_at(tail_.end());
+                 }
+                 done(std::move(gone));
+               }});
+}
+
+std::uint64_t SqliteJournal::removals(std::string_view topic) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = removals_.find(topic);
+  return removals_of_all_ + (found == removals_.end() ? 0 : found->second);
+}
+
+void SqliteJournal::note_removal(const std::string& topic) {
+  const std::lock_guard lock(mutex_);
+  ++(topic.empty() ? removals_of_all_ : removals_[topic]);
 }
 
 void SqliteJournal::consumed(std::string topic, Done<Result<std::int64_t>> done) {

@@ -69,6 +69,9 @@ class SqliteWriter {
   std::int64_t forget_topic(const std::string& topic, Position until, std::int64_t limit);
   // Removes these records of a topic, but for those that a cursor has not passed. Gives how many.
   std::int64_t forget_records(const std::string& topic, std::span<const Position> positions);
+  // Removes at most `limit` of the oldest records of a topic at or before `until`, but for those that a
+  // cursor has not passed. Gives how many.
+  std::int64_t forget_oldest(const std::string& topic, Position until, std::int64_t limit);
   // The position that every cursor of the topic has come to; the last one there is where there is none.
   [[nodiscard]] std::int64_t consumed(const std::string& topic);
   // Removes at most `limit` claims of a scope. Gives how many.

@@ -1,4 +1,4 @@
-"""What topics keep in the running program: the last event of each key, never what a subscription has not passed."""
+"""What topics keep in the running program: the last event of each key, so many bytes, never what a subscription has not passed."""
 import json
 import sys
 
@@ -15,6 +15,7 @@ topics:
   prices: {{ key: .sku, compact: true }}
   stocks: {{ key: .sku, compact: true }}
   notes: {{ key: .sku }}
+  sized: {{ retain_size: 1MiB }}
 subscriptions:
   mirror:
     topic: stocks
@@ -86,6 +87,16 @@ def what_a_subscription_has_not_passed_stays(flotilla, shop):
     wait_until(lambda: len(datas("stocks")) == 20, "it has passed them, and they are compacted", 30)
     seen = {json.loads(request.body)["round"] for request in shop.requests if request.body}
     check_equal(seen, set(range(10)), "what the subscriber was sent")
+
+
+@case
+def the_oldest_events_go_where_there_are_too_many_bytes(flotilla, _):
+    for number in range(30):
+        publish("sized", [{"number": number, "padding": "x" * 100_000}])
+    left = wait_until(lambda: (lambda found: found if len(found) <= 10 else None)(datas("sized")), "it is within its size")
+    check_equal([data["number"] for data in left], list(range(20, 30)), "the newest stay")
+    wait_until(lambda: flotilla.metric("flotilla_events_trimmed_total", topic="sized") == 20, "the metric says so")
+    check(900_000 < flotilla.metric("flotilla_events_topic_bytes", topic="sized") <= 1 << 20, "the bytes")
 
 
 @case
