@@ -58,7 +58,7 @@ net::Task<Result<>> TopicTrimmer::look(std::string topic, PartPtr part) {
     co_return Result<>();
   }
   journal::Reply<Result<std::int64_t>> reply;
-  journal::topic_upkeep(journal_)->consumed(std::move(topic), reply.send());
+  journal::compaction_upkeep(journal_)->consumed(std::move(topic), reply.send());
   const auto floor = co_await reply;
   if (!floor) {
     co_return std::unexpected(floor.error());

@@ -51,6 +51,9 @@ int answer(int error) {
 
 extern "C" {
 
+// librdkafka counts its references with atomics of its own code, which is not instrumented.
+const char* __tsan_default_suppressions() { return "race:librdkafka.so\n"; }
+
 int thrd_create(thrd_t* thread, thrd_start_t function, void* argument) {
   auto start = std::make_unique<Start>(function, argument);
   const int error = pthread_create(thread, nullptr, run, start.get());
