@@ -48,13 +48,15 @@ CodeAggregate<Account> with_snapshots() {
 }
 
 class EmbeddedAggregates : public testing::Test {
+ public:
+  ~EmbeddedAggregates() override { std::filesystem::remove_all(folder_); }
+
  protected:
   EmbeddedAggregates()
       : folder_(std::filesystem::path(testing::TempDir()) /
                 fmt::format("embedded_aggregates_{}", ::getpid())) {
     std::filesystem::remove_all(folder_);
   }
-  ~EmbeddedAggregates() override { std::filesystem::remove_all(folder_); }
   [[nodiscard]] Result<Embedded> open(std::vector<AggregatePtr> aggregates) const {
     return Embedded::open({.path = (folder_ / "file.db").string(), .aggregates = std::move(aggregates)});
   }
