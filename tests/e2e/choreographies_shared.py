@@ -10,7 +10,7 @@ import kill_kit
 from kit import PATIENCE, PROGRAM, SLOWDOWN, Failed, ask, case, check, check_equal, main, wait_until
 
 PORTS = [{"admin": 22870, "api": 22871}, {"admin": 22872, "api": 22873}]
-LEASE = 30 * SLOWDOWN  # seconds within which another process takes over, generously
+LEASE = 60 * SLOWDOWN  # seconds within which another process takes over, generously
 
 
 def config(which, url):
