@@ -2,8 +2,9 @@
 //
 // For: the running program, on the control thread. What is decided is core/compaction.hpp's; this reads the
 // topic and removes. One topic at a time is under way, so one map of keys is in memory. Where the store
-// cannot (compaction_upkeep()) nothing is done: the file was refused. Ownership: the journal outlives it. Threads:
-// one loop's. Limits: kSteps a call of tend(), each a page of kPageEvents events or the removal of as many.
+// cannot (compaction_upkeep()) nothing is done: the file was refused. Ownership: the journal outlives it.
+// Threads: one loop's. Limits: kSteps a call of tend(), each a page of kPageEvents events or the removal of
+// as many.
 #pragma once
 
 #include <cstdint>
