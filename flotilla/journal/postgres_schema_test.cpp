@@ -33,7 +33,7 @@ class PostgresSchema : public testing::Test {
 TEST_F(PostgresSchema, ANewerOneIsRefused) {
   (void)database_->open();
   database_->execute("UPDATE flotilla.store SET version = 99");
-  EXPECT_THAT(open_error(), HasSubstr("has schema 99, this version of Flotilla knows up to 3"));
+  EXPECT_THAT(open_error(), HasSubstr("has schema 99, this version of Flotilla knows up to 4"));
   EXPECT_EQ(PostgresJournal::open(database_->options()).error().code, Errc::unsupported);
 }
 
