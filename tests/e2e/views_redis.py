@@ -43,10 +43,14 @@ class OrderQuery:
         return json.loads(redis.get(f"user_orders:{user_id}"))
 
 
+published = []  # positions
+
+
 def publish(topic, data):
     answer = ask(API, "POST", f"/v1/topics/{topic}", JSON, json.dumps(data).encode())
     check_equal(answer.status, 202, f"status: {answer.body}")
-    return answer.get("Position")
+    published.append(answer.get("Position"))
+    return published[-1]
 
 
 def order(user, number, total=1.5):
@@ -66,7 +70,8 @@ def complete(flotilla, view="user_orders"):
 
 
 def copies_are_the_view(flotilla, view="user_orders"):
-    """Each answer of the view is in Redis, byte for byte, and nothing else is."""
+    """Each answer of the view, which has all that was published, is in Redis, byte for byte, and nothing else is."""
+    check_equal(read(f"{view}?limit=1&wait=10s", published[-1]).status, 200, "the view has all")
     complete(flotilla, view)
     keys = {item["key"] for item in read(f"{view}?limit=1000").json()["items"]}
     found = {key.decode().split(":", 1)[1] for key in redis.scan_iter(f"{view}:*")}
