@@ -57,6 +57,7 @@ def page_of(which, topic, token):
 
 
 def read(which, topic):
+    """What another process has published is read a moment later."""
     numbers, token = [], "0"
     while True:
         page = page_of(which, topic, token)
@@ -94,15 +95,15 @@ def deleted_at_either_it_is_gone_at_both(both, _):
             publish(which, topic, range(10), f"p{which}-")
     for count, which in enumerate((0, 1), 1):
         for topic in ("notes", "short"):
-            check(read(0, topic) and read(1, topic), "both read it, so that it is in memory")
+            wait_until(lambda t=topic: read(0, t) and read(1, t), "both read it, so that it is in memory")
             delete(both[which], topic)
             for reader in (0, 1):
                 wait_until(lambda r=reader, t=topic, c=count: is_deleted(both[r], t, c), "it is done")
                 wait_until(lambda r=reader, t=topic: read(r, t) == [], "nothing is read")
-            check_equal(len(read(0, "others")), 20, "the others stay")
+            wait_until(lambda: len(read(0, "others")) == 20, "the others stay")
             again = publish(1 - which, topic, [1], "p0-")
             check_equal(again[0]["duplicate"], False, "an id that was deleted is new")
-            check_equal((read(0, topic), read(1, topic)), ([1], [1]), "what is read from then on")
+            wait_until(lambda t=topic: (read(0, t), read(1, t)) == ([1], [1]), "what is read from then on")
         said = deletions(both[1 - which], "notes")[0]
         check_equal((said["who"], said["why"]), ("ann", "she asked for it"), "who and why")
     check_problem(both[0].admin("DELETE", "/api/v1/topics/others", ANN), 409, "conflict")
@@ -120,12 +121,12 @@ def another_goes_on_when_the_one_that_deletes_is_killed(both, _):
     both[0].kill()
     asking.join()
     wait_until(lambda: is_deleted(both[1], "notes", before + 1), "the other has done it", LEASE)
-    check_equal(read(1, "notes"), [], "what is read")
+    wait_until(lambda: read(1, "notes") == [], "nothing is read")
     both[0].spawn()
     both[0].await_ready()
     check_equal(read(0, "notes"), [], "what the first reads")
     publish(0, "notes", [7], "k")
-    check_equal((read(0, "notes"), read(1, "notes")), ([7], [7]), "what is published later stays")
+    wait_until(lambda: (read(0, "notes"), read(1, "notes")) == ([7], [7]), "what is published later stays")
 
 
 def try_to_delete(flotilla):
